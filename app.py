@@ -1,0 +1,23 @@
+"""Entry of the console: settings, navigation, global scope, error boundary."""
+
+import streamlit as st
+
+from pages.ui import shell
+from services import runtime
+from services.errors import OpsError, WrongSetting
+
+st.set_page_config(page_title="GPU Fleet Console", page_icon=":material/memory:", layout="wide")
+st.logo(":material/memory:", size="large")
+
+try:
+    runtime.current()
+except WrongSetting as wrong:
+    st.error(f"The console cannot start. {shell.words.plain(str(wrong))}", icon=":material/error:")
+    st.stop()
+
+current = shell.navigation()
+shell.frame()
+try:
+    current.run()
+except OpsError as problem:
+    shell.explain(problem)

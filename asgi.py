@@ -1,0 +1,69 @@
+"""How the console is served: ``streamlit run asgi.py``.
+
+Around ``app.py`` this adds what belongs to the process and not to a visitor: settings are checked before anything is
+served, the embedded database is migrated, watching begins before the first page is asked for and ends in order. A wrong
+setting stops the start with one sentence and exit code 2.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from db import migrate
+from services import runtime, settings
+from services.errors import OpsError, WrongSetting
+
+try:
+    configured = settings.load(os.environ)
+except WrongSetting as error:
+    print(error, file=sys.stderr)  # noqa: T201 - the one sentence a command owes its caller
+    sys.exit(2)
+
+
+def _start() -> None:
+    migrate.upgrade_embedded(configured)
+    runtime.start(configured)
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """Everything that lives as long as the process."""
+    try:
+        await asyncio.to_thread(_start)
+    except OpsError as error:
+        print(f"{error} {error.hint}".strip(), file=sys.stderr, flush=True)  # noqa: T201 - as above
+        # An exception that leaves here becomes a stack trace and the server's own exit code. Nothing is served yet.
+        os._exit(2 if isinstance(error, WrongSetting) else 1)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(runtime.close)
+
+
+async def no_such_api(request: Request) -> JSONResponse:
+    """404 as RFC 9457 describes it; unknown paths would otherwise answer 200 with the page's HTML."""
+    problem = {
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "There is no such API.",
+        "instance": request.url.path,
+    }
+    return JSONResponse(problem, status_code=404, media_type="application/problem+json")
+
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+_BASE = "/".join(["", *str(st.get_option("server.baseUrlPath")).strip("/").split("/")]).rstrip("/")
+
+app = st.App(
+    "app.py",
+    lifespan=lifespan,
+    routes=[Route(f"{_BASE}{path}", no_such_api, methods=_METHODS) for path in ("/api", "/api/{path:path}")],
+)

@@ -1,0 +1,1 @@
+"""What the product remembers: models, sessions, repositories, migrations."""

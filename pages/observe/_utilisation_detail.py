@@ -1,0 +1,106 @@
+"""Lower regions of the Utilisation page: classes of use, what was measured, one GPU."""
+
+import pandas as pd
+import streamlit as st
+
+from pages.observe._utilisation_map import GPU
+from pages.ui import charts, panels, queries, shell, tables, words
+from pages.ui.shell import Page
+from services.domain.signals import SIGNALS
+from services.utilisation import CARD_SIGNALS
+
+_ICONS = {
+    "active": ":material/play_circle:",
+    "held idle": ":material/pause_circle:",
+    "free": ":material/radio_button_unchecked:",
+    "unknown": ":material/help:",
+}
+
+
+def classes(page: Page) -> None:
+    """GPU equivalents by class of use, with money."""
+    uses = shell.shown(queries.idle_classes(page.mode, page.scope), "Classes of use")
+    if uses is None:
+        return
+    total = float(uses["gpus"].sum())
+    for row in uses.to_dict("records"):
+        ratio = row["gpus"] / total if total else 0.0
+        money = "" if pd.isna(row["usd_per_day"]) else f", {words.plain(words.money(row['usd_per_day']))} a day"
+        st.progress(
+            min(max(ratio, 0.0), 1.0),
+            text=f"{_ICONS[row['use']]} **{charts.USE_WORDS[row['use']]}**: {words.gpus(row['gpus'])} "
+            f"({words.share(ratio)}){money}",
+        )
+    st.caption("Of all GPUs that send metrics; of a shared GPU, what nobody holds counts as free. List prices.")
+
+
+def basis(page: Page) -> None:
+    """Which counters stand behind the word utilisation here."""
+    reading = queries.carriers(page.mode, page.scope.cluster)
+    if reading.value is None or reading.value.empty:
+        return
+    parts = [
+        f"{row['metric']} ({row['gpus']} GPUs)"
+        for row in reading.value.to_dict("records")
+    ]
+    st.caption(
+        f":material/straighten: Utilisation is measured by {words.plain(', '.join(parts))}; per GPU the first of these that it reports."
+    )
+
+
+def one_gpu(page: Page, node: str) -> None:
+    """The units of a node, and everything about the GPU chosen among them."""
+    if not node:
+        return
+    st.subheader(f"GPUs of {words.plain(node)}", anchor=False)
+    reading = queries.gpus(page.mode, page.scope)
+    everything = shell.shown(reading, "GPUs")
+    if everything is None:
+        return
+    units = everything[everything["node"] == node].reset_index(drop=True)
+    if units.empty:
+        panels.nothing("No metrics from this node", "Its GPUs are known from Kubernetes alone; see Sources.")
+        return
+    tables.show(
+        units, tables.UNITS, key="util_units", alt=f"GPUs of {node}.", scope=page.scope, mode=page.mode, as_of=reading.as_of
+    )
+    cards = list(dict.fromkeys(units["gpu"]))
+    if st.session_state.get(GPU) not in (None, *cards):
+        st.session_state.pop(GPU, None)
+    gpu = st.selectbox("GPU", cards, key=GPU, bind="query-params")
+    if gpu is not None:
+        _card(page, units[units["gpu"] == gpu])
+
+
+def _card(page: Page, units: pd.DataFrame) -> None:
+    first = units.iloc[0]
+    sharers = int(units["holders"].sum())
+    mig = bool((units["instance"] != "").any())
+    said = [words.plain(first["model"]), f"pool {words.plain(first['pool'])}"]
+    if mig:
+        said.append(f"{len(units)} MIG instances")
+    elif sharers > 1:
+        said.append(f"shared by {sharers}: figures belong to the card, not to one pod")
+    st.markdown(" · ".join(said))
+    pods = [pod for text in units["pods"] if text for pod in text.split(", ")]
+    st.markdown("Held by " + ", ".join(f"`{pod.replace('`', '')}`" for pod in pods[:12]) if pods else "Nobody holds it.")
+    reading = queries.gpu_trend(page.mode, page.scope, str(first["cluster"]), str(first["gpu"]))
+    history = shell.shown(reading, "This GPU's history")
+    if history is None:
+        return
+    columns = st.columns(2, gap="medium")
+    for place, (signal, title) in enumerate(CARD_SIGNALS.items()):
+        rows = history[history["signal"] == signal]
+        with columns[place % 2]:
+            st.markdown(f"**{title}**")
+            if rows.empty:
+                st.caption(":material/sensors_off: Not collected. Unknown, not zero.")
+                continue
+            names = rows["instance"].replace("", "whole GPU")
+            trend = rows.assign(group=[name if name == "whole GPU" else f"instance {name}" for name in names])
+            st.plotly_chart(
+                charts.lines(trend, SIGNALS[signal].unit, panels.zone()),
+                key=f"util_card_{signal}",
+                alt=f"{title} of GPU {first['gpu']}.",
+                config={"displayModeBar": False},
+            )

@@ -1,0 +1,66 @@
+"""The heat map of the Utilisation page: aggregate, then drill."""
+
+import streamlit as st
+
+from pages.ui import charts, filters, panels, queries, shell, words
+from pages.ui.shell import Page
+from services.domain.signals import Unit
+from services.utilisation import MEASURES
+
+NODE, GPU, MEASURE = "util_node", "util_gpu", "util_measure"
+MAP = "util_map"
+
+
+def controls(page: Page) -> tuple[str, str]:
+    """Which node is looked at ("" for all) and what the map shows; both in the URL."""
+    nodes = queries.nodes(page.mode, page.scope)
+    names = [] if nodes.value is None else sorted(nodes.value["node"])
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        measure = st.segmented_control(
+            "Map shows",
+            list(MEASURES),
+            default="util",
+            required=True,
+            format_func=lambda name: MEASURES[name],
+            key=MEASURE,
+            bind="query-params",
+        )
+    with right:
+        node = filters.choose("Node", names, key=NODE, nothing="All nodes", help="Or click a square on the map.")
+    return node, measure or "util"
+
+
+def _picked() -> None:
+    points = st.session_state[MAP]["selection"]["points"]
+    if not points:
+        return
+    _, node, gpu, *_ = points[0]["customdata"]
+    if st.session_state.get(NODE) != node:
+        st.session_state[NODE] = node
+    if gpu:
+        st.session_state[GPU] = gpu
+
+
+def draw(page: Page, node: str, measure: str) -> None:
+    """The map: a square per GPU, or per node of a large fleet."""
+    cells = shell.shown(queries.heat(page.mode, page.scope, measure, node), "The map")
+    if cells is None:
+        return
+    if cells.empty:
+        panels.nothing("No GPUs in this scope", "Clear the filters, or look at Sources if you expected some.")
+        return
+    per_node = bool((cells["gpu"] == "").all() and (cells["use"] != "unknown").any())
+    what = "node" if per_node else "GPU"
+    st.caption(
+        f"One square per {what}. Colour is {MEASURES[measure].lower()}, shape is the class of use; click a square to look closer."
+    )
+    unit = Unit.CELSIUS if measure == "temperature" else Unit.RATIO
+    st.plotly_chart(
+        charts.heat(cells, unit, per_node=per_node, dark=st.context.theme.type == "dark"),
+        key=MAP,
+        on_select=_picked,
+        selection_mode="points",
+        alt=f"{MEASURES[measure]} of {words.gpus(float(cells['gpus'].sum()))}, one square per {what}.",
+        config={"displayModeBar": False},
+    )

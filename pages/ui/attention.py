@@ -1,0 +1,66 @@
+"""The ranked list of what needs attention."""
+
+import streamlit as st
+
+from pages.ui import queries, shell, tables, words
+from pages.ui.shell import Page
+from services import runtime
+from services.domain import findings
+from services.domain.findings import Finding, Severity
+
+FIRST = 7
+_ICONS = {
+    Severity.CRITICAL: (":material/error:", "red", "Critical"),
+    Severity.WARNING: (":material/warning:", "orange", "Warning"),
+    Severity.NOTICE: (":material/info:", "blue", "Notice"),
+}
+
+
+def draw(page: Page) -> None:
+    """The first findings as rows that lead to the view explaining them, and all of them as a table."""
+    reading = queries.attention(page.mode, page.scope)
+    number = "" if not reading.value else f" ({len(reading.value)})"
+    st.subheader(f"Needs attention{number}", anchor=False, help="Most urgent first, then by money.")
+    found = shell.shown(reading, "Findings")
+    if found is None:
+        return
+    if not found:
+        st.success("Nothing needs attention in this scope.", icon=":material/check_circle:")
+        return
+    with st.container(key="attention"):
+        for place, finding in enumerate(found[:FIRST]):
+            _row(page, finding, place)
+    more = f"All {len(found)} findings as a table" if len(found) > FIRST else "As a table"
+    with st.expander(more, icon=":material/table_rows:"):
+        tables.show(
+            findings.frame(found),
+            tables.FINDINGS,
+            key="attention_all",
+            alt="All findings, most urgent first.",
+            scope=page.scope,
+            mode=page.mode,
+            as_of=reading.as_of,
+        )
+
+
+def _row(page: Page, finding: Finding, place: int) -> None:
+    icon, colour, word = _ICONS[finding.severity]
+    with st.container(border=True, key=f"finding_{place}", gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(word, icon=icon, color=colour)
+            shell.link(finding.page, words.plain(finding.title), page.scope, icon="", help="Open", **finding.params)
+        st.caption(" · ".join(_facts(finding)), width="stretch")
+
+
+def _facts(finding: Finding) -> list[str]:
+    facts = [words.plain(words.sentence(finding.detail))]
+    if finding.usd_per_day is not None:
+        facts.append(f"**{words.plain(words.money(finding.usd_per_day))} a day**")
+    elif finding.gpus is not None:
+        facts.append(f"**{words.gpus(finding.gpus)}**")
+    if finding.team:
+        facts.append(f"team {words.plain(finding.team)}")
+    if finding.since is not None:
+        facts.append(f"for {words.span(runtime.now() - finding.since)}")
+    facts.append(words.plain(finding.cluster))
+    return facts

@@ -1,0 +1,68 @@
+"""Draws panels: the catalogue's trends and the few figures with a shape of their own."""
+
+import streamlit as st
+
+from pages.ui import charts, queries, shell, tables, words
+from pages.ui.shell import Page
+from services.panels.catalogue import PANELS, Kind
+
+
+def zone() -> str:
+    """The reader's time zone."""
+    return st.context.timezone or "UTC"
+
+
+def nothing(title: str, why: str) -> None:
+    """An empty answer: nothing failed, there is nothing."""
+    with st.container(border=True):
+        st.markdown(f"**{title}.** {why}")
+
+
+def show(panel_id: str, page: Page, group: str, *, key: str) -> None:
+    """One trend of the catalogue, split by ``group``."""
+    panel = PANELS[panel_id]
+    reading = queries.trend(page.mode, panel_id, page.scope, group)
+    trend = shell.shown(reading, panel.title)
+    if trend is None:
+        return
+    if trend.empty:
+        nothing("Nothing to draw", f"No GPU of this scope reported {panel.title.lower()} in this window.")
+        return
+    target = None
+    if panel.target:
+        level = getattr(queries.policy(), panel.target)
+        target = (f"target {words.share(level)}", level)
+    figure = charts.lines(
+        trend, panel.unit, zone(), stacked=panel.kind is Kind.STACK, target=target
+    )
+    st.plotly_chart(
+        figure, key=key, alt=f"{panel.title} by {group} over the window {page.scope.range}.", config={"displaylogo": False}
+    )
+
+
+def funnel(page: Page) -> None:
+    """Total → allocated → active → effective, in GPUs and money per day."""
+    reading = queries.funnel(page.mode, page.scope)
+    if reading.value is None:
+        shell.shown(reading, "The funnel")
+        return
+    stages = reading.value
+    if not stages["gpus"].iat[0]:
+        nothing("No GPUs in this scope", "Clear the filters, or look at Sources if you expected some.")
+        return
+    st.plotly_chart(
+        charts.funnel(stages),
+        key="overview_funnel",
+        alt="; ".join(f"{s}: {words.gpus(g)}" for s, g in zip(stages["stage"], stages["gpus"], strict=True)),
+        config={"displayModeBar": False},
+    )
+    said = []
+    unmeasured, unpriced = float(stages["unmeasured"].iat[0]), float(stages["unpriced"].iat[0])
+    if unmeasured > 0.05:
+        said.append(f"{words.gpus(unmeasured)} allocated on nodes that send no metrics: not in active or effective.")
+    if unpriced > 0:
+        said.append(f"{words.gpus(unpriced)} have no price and are left out of the money.")
+    said.append("Money at list prices.")
+    st.caption(" ".join(said))
+    if reading.problem is not None or reading.absence is not None:
+        shell.shown(reading, "Active and effective GPUs")

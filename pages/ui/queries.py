@@ -1,0 +1,153 @@
+"""Every cached read of the product. Whatever decides an answer is an argument; nothing here computes."""
+
+import pandas as pd
+import streamlit as st
+
+from services import fleet, health, overview, runtime, utilisation, workloads
+from services.domain.findings import Finding
+from services.domain.scope import Scope
+from services.overview import Headline
+from services.panels import read as panels
+from services.panels.catalogue import PANELS
+from services.domain.window import ending
+from services.ports import Policy
+from services.reading import Reading
+
+_LIVE = {"ttl": "15s", "max_entries": 128, "show_spinner": False, "refresh_mode": "background"}
+
+
+def mode() -> str:
+    """"demo" or "live"; part of every cache key."""
+    return runtime.current().mode
+
+
+def policy() -> Policy:
+    """The installation's own numbers."""
+    return runtime.current().policy
+
+
+@st.cache_data(ttl="15s", max_entries=8, show_spinner=False, refresh_mode="background")
+def choices(mode: str) -> dict[str, list[str]]:
+    """What the global filters offer."""
+    return fleet.choices(runtime.current())
+
+
+@st.cache_data(**_LIVE)
+def headline(mode: str, scope: Scope) -> Reading[Headline]:
+    """Figures of the tiles that need Kubernetes alone."""
+    return overview.headline(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def fleet_utilisation(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Utilisation of the whole scope over its window."""
+    return overview.utilisation_trend(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def funnel(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Total → allocated → active → effective."""
+    return overview.funnel(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def attention(mode: str, scope: Scope) -> Reading[list[Finding]]:
+    """What needs attention, ranked."""
+    return overview.attention(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def pools(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPUs by pool and model."""
+    return fleet.pools(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def nodes(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPU nodes."""
+    return fleet.nodes(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def gpus(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """One row per unit."""
+    return utilisation.table(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def heat(mode: str, scope: Scope, measure: str, node: str) -> Reading[pd.DataFrame]:
+    """Cells of the heat map."""
+    return utilisation.heat(runtime.current(), scope, measure, node)
+
+
+@st.cache_data(**_LIVE)
+def idle_classes(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPU equivalents by class of use."""
+    return utilisation.uses(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def distribution(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPU equivalents by utilisation over the window."""
+    return utilisation.distribution(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def wasters(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Units that cost most while held and idle."""
+    return utilisation.wasters(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def summary(mode: str, scope: Scope) -> Reading[utilisation.Summary]:
+    """Headline figures of the Utilisation page."""
+    return utilisation.summary(runtime.current(), scope)
+
+
+@st.cache_data(ttl="60s", max_entries=128, show_spinner=False, refresh_mode="background")
+def trend(mode: str, panel: str, scope: Scope, group: str) -> Reading[pd.DataFrame]:
+    """A panel's trend split by a group."""
+    sources = runtime.current()
+    return panels.trend(sources, PANELS[panel], scope, ending(sources.now(), scope.range), group)
+
+
+@st.cache_data(ttl="60s", max_entries=64, show_spinner=False, refresh_mode="background")
+def gpu_trend(mode: str, scope: Scope, cluster: str, gpu: str) -> Reading[pd.DataFrame]:
+    """What one physical GPU did over the window."""
+    return utilisation.gpu_trend(runtime.current(), scope, cluster, gpu)
+
+
+@st.cache_data(**_LIVE)
+def workload_table(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Workloads that hold, want or held GPUs."""
+    return workloads.table(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def workload_pods(mode: str, scope: Scope, namespace: str, workload: str) -> Reading[pd.DataFrame]:
+    """The pods of one workload."""
+    return workloads.pods(runtime.current(), scope, namespace, workload)
+
+
+@st.cache_data(**_LIVE)
+def waiting(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Unmet demand."""
+    return fleet.waiting(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def source_health(mode: str, cluster: str) -> Reading[health.Report]:
+    """How the sources are doing; with an empty cluster, all of them."""
+    return health.report(runtime.current(), cluster)
+
+
+@st.cache_data(**_LIVE)
+def carriers(mode: str, cluster: str) -> Reading[pd.DataFrame]:
+    """Which metrics carry utilisation."""
+    return health.carriers(runtime.current(), cluster, "util")
+
+
+@st.cache_data(**_LIVE)
+def workload_totals(mode: str, scope: Scope) -> Reading[workloads.Totals]:
+    """Headline figures of the Workloads page."""
+    return workloads.totals(runtime.current(), scope)

@@ -1,0 +1,196 @@
+"""What every page stands in: navigation, global scope, demo banner, the refreshing fragment, problems said plainly."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from pages.ui import filters, queries, words
+from services import runtime
+from services.domain.glossary import GLOSSARY
+from services.domain.scope import Scope
+from services.errors import OpsError
+from services.reading import Absence, Problem, Reading
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page of the navigation: script, title, icon, URL path and the question it answers."""
+
+    script: str
+    title: str
+    icon: str
+    path: str
+    help: str
+    default: bool = False
+
+
+SECTIONS: dict[str, tuple[Entry, ...]] = {
+    "Observe": (
+        Entry(
+            "pages/observe/overview.py",
+            "Overview",
+            ":material/dashboard:",
+            "overview",
+            "Is the fleet well used and healthy, and what needs attention now?",
+            default=True,
+        ),
+        Entry(
+            "pages/observe/utilisation.py",
+            "Utilisation",
+            ":material/speed:",
+            "utilisation",
+            "What are the GPUs doing, where and for whom?",
+        ),
+        Entry(
+            "pages/observe/workloads.py",
+            "Workloads",
+            ":material/deployed_code:",
+            "workloads",
+            "Who holds GPUs, and do they use them?",
+        ),
+    ),
+    "Administer": (
+        Entry(
+            "pages/admin/sources.py",
+            "Sources",
+            ":material/lan:",
+            "sources",
+            "Can the figures be trusted: what is connected, how fresh is it, what is missing?",
+        ),
+    ),
+}
+_STATE = "shell_scope"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page is given: its scope and the data mode, both part of every read."""
+
+    scope: Scope
+    mode: str
+
+
+def navigation() -> Any:
+    """Register the pages; returns the one to run."""
+    pages = {
+        section: [
+            st.Page(e.script, title=e.title, icon=e.icon, url_path=e.path, default=e.default, help=e.help)
+            for e in entries
+        ]
+        for section, entries in SECTIONS.items()
+    }
+    return st.navigation(pages, position="sidebar", expanded=True)
+
+
+def frame() -> None:
+    """The sidebar around every page: scope and live switch."""
+    with st.sidebar:
+        if queries.mode() == "demo":
+            st.badge("Demo estate: simulated data", icon=":material/science:", color="orange", width="stretch")
+        scope = filters.draw()
+        st.toggle(
+            "Live",
+            value=True,
+            key="live",
+            bind="query-params",
+            help=f"Refresh figures every {queries.policy().refresh_s} seconds.",
+        )
+        if any((scope.cluster, scope.pool, scope.model, scope.namespace, scope.team)):
+            st.button("Clear filters", icon=":material/filter_alt_off:", on_click=_clear, width="stretch")
+    st.session_state[_STATE] = scope
+
+
+def _clear() -> None:
+    for name in ("cluster", "pool", "model", "namespace", "team"):
+        st.session_state[filters.KEYS[name]] = ""
+
+
+def page(title: str) -> Page:
+    """The head of a page. Sends visitors who came past ``app.py`` to it."""
+    scope = st.session_state.get(_STATE)
+    if not isinstance(scope, Scope):
+        st.switch_page("app.py")
+    st.title(title, anchor=False, help=_question(title))
+    if queries.mode() == "demo":
+        st.caption(
+            ":material/science: **Demo estate.** Everything here is simulated; no cluster is connected. "
+            "The README says how to connect yours."
+        )
+    return Page(scope, queries.mode())
+
+
+def _question(title: str) -> str:
+    return next(entry.help for entries in SECTIONS.values() for entry in entries if entry.title == title)
+
+
+def live(body: Callable[[], None]) -> Callable[[], None]:
+    """The page's one refreshing region; obeys the Live switch."""
+    period = queries.policy().refresh_s if st.session_state.get("live", True) else None
+    return st.fragment(body, run_every=period)
+
+
+def link(title: str, label: str, scope: Scope, *, icon: str | None = None, help: str | None = None, **more: str) -> None:  # noqa: A002
+    """A link to another page that keeps the scope."""
+    entry = next(e for entries in SECTIONS.values() for e in entries if title in (e.title, e.path))
+    st.page_link(
+        entry.script,
+        label=label,
+        icon=icon,
+        help=help,
+        query_params=filters.params(scope, **more),
+    )
+
+
+def shown(reading: Reading[T], what: str) -> T | None:
+    """The value to draw, or None; says what is wrong with the reading, if anything is.
+
+    ``what`` names it in a sentence: "The funnel". Loading, not collected, not configured, failed and stale look
+    different, and none of them looks like zero.
+    """
+    if reading.problem is not None:
+        _problem(reading.problem, reading.as_of if reading.value is not None else None)
+    elif reading.absence is Absence.LOADING and reading.value is None:
+        st.info(f"{what}: the first reading is still under way.", icon=":material/hourglass_top:")
+    elif reading.absence is Absence.NOT_CONFIGURED:
+        st.info(f"{what}: no metrics source is configured.", icon=":material/power_off:")
+        _to_sources()
+    elif reading.absence is Absence.NOT_COLLECTED:
+        st.info(f"{what}: not collected. Unknown, not zero.", icon=":material/sensors_off:")
+        _to_sources()
+    for note in reading.notes[:3]:
+        st.caption(f":material/info: {words.plain(note)}")
+    return None if reading.absence is Absence.NOT_COLLECTED else reading.value
+
+
+def _problem(problem: Problem, good_at: datetime | None) -> None:
+    now = runtime.now()
+    since = f" Since {words.span(now - problem.since)}." if problem.since else ""
+    kept = f" Shown is the last good value, {words.ago(good_at, now)}." if good_at else ""
+    st.warning(
+        f"{words.plain(words.sentence(problem.message))}{since}{kept} {words.plain(problem.hint)}",
+        icon=":material/cloud_off:",
+    )
+
+
+def _to_sources() -> None:
+    scope = st.session_state.get(_STATE)
+    if isinstance(scope, Scope):
+        link("Sources", "What is missing and how to turn it on", scope, icon=":material/lan:")
+
+
+def glossary(*terms: str) -> None:
+    """The definitions of the words a page uses, folded away."""
+    with st.expander("What these words mean", icon=":material/menu_book:"):
+        for term in terms:
+            st.markdown(f"**{term}**: {GLOSSARY[term]}")
+
+
+def explain(problem: OpsError) -> None:
+    """An error nobody else caught, in plain words."""
+    st.error(f"{words.plain(words.sentence(str(problem)))} {words.plain(problem.hint)}", icon=":material/error:")

@@ -1,0 +1,214 @@
+"""Tables: one constant of columns each, and the download every table has."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pages.ui import words
+from services import runtime
+from services.domain.scope import Scope
+
+C = st.column_config
+_SHARE: dict[str, Any] = {"format": "percent", "min_value": 0.0, "max_value": 1.0}
+
+POOLS = {
+    "pool": C.TextColumn("Pool", pinned=True),
+    "cluster": C.TextColumn("Cluster"),
+    "model": C.TextColumn("GPU model"),
+    "free": C.NumberColumn("Free", format="%.1f", help="GPU equivalents a pod could have now"),
+    "held_ratio": C.ProgressColumn("Held", **_SHARE, help="Share of what can be allocated on open nodes"),
+    "gpus": C.NumberColumn("GPUs", format="%.0f", help="Physical GPUs"),
+    "largest_free": C.NumberColumn("Largest free", format="%.1f", help="Most free GPUs on one node"),
+    "out": C.NumberColumn("Out of use", format="%.1f", help="Unhealthy or missing GPUs"),
+    "remainder": C.NumberColumn("Remainder", format="%.1f", help="Unusable because of the MIG layout"),
+    "nodes": C.NumberColumn("Nodes"),
+    "capacity_type": C.TextColumn("Capacity"),
+    "sharing": C.TextColumn("Sharing"),
+    "usd_per_day": C.NumberColumn("Per day", format="$%.0f", help="List prices; empty when no price is known"),
+}
+
+WASTERS = {
+    "workload": C.TextColumn("Workload", pinned=True),
+    "team": C.TextColumn("Team"),
+    "namespace": C.TextColumn("Namespace"),
+    "use": C.TextColumn("Class"),
+    "util": C.ProgressColumn("Utilisation", **_SHARE, help="Mean over the window"),
+    "held": C.NumberColumn("Held", format="%.2f", help="GPU equivalents"),
+    "wasted": C.NumberColumn("Unused", format="%.2f", help="Held × (1 − utilisation), GPU equivalents"),
+    "wasted_usd_per_day": C.NumberColumn("Unused per day", format="$%.0f", help="List prices; empty when unpriced"),
+    "node": C.TextColumn("Node"),
+    "model": C.TextColumn("GPU model"),
+    "profile": C.TextColumn("MIG profile"),
+    "holders": C.NumberColumn("Shared by", help="Pods on this unit; the utilisation belongs to the card, not to one pod"),
+    "gpu": C.TextColumn("GPU"),
+    "instance": C.TextColumn("Instance"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
+UNITS = {
+    "node": C.TextColumn("Node", pinned=True),
+    "gpu": C.TextColumn("GPU"),
+    "profile": C.TextColumn("MIG profile"),
+    "use": C.TextColumn("Class"),
+    "util": C.ProgressColumn("Utilisation", **_SHARE, help="Mean over the window"),
+    "util_now": C.NumberColumn("Now", format="percent"),
+    "memory_used": C.NumberColumn("Memory used", format="bytes"),
+    "memory_total": C.NumberColumn("Memory", format="bytes"),
+    "power": C.NumberColumn("Power", format="%.0f W"),
+    "temperature": C.NumberColumn("Temperature", format="%.0f °C"),
+    "pods": C.TextColumn("Pods"),
+    "holders": C.NumberColumn("Shared by"),
+    "team": C.TextColumn("Team"),
+    "model": C.TextColumn("GPU model"),
+    "pool": C.TextColumn("Pool"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
+WORKLOADS = {
+    "workload": C.TextColumn("Workload", pinned=True),
+    "namespace": C.TextColumn("Namespace"),
+    "team": C.TextColumn("Team"),
+    "workload_kind": C.TextColumn("Kind"),
+    "held": C.NumberColumn("Holds now", format="%.2f", help="GPU equivalents"),
+    "util": C.ProgressColumn("Utilisation", **_SHARE, help="Mean while held, over the window"),
+    "gpu_hours": C.NumberColumn("GPU-hours", format="%.1f", help="GPU equivalents × hours held in the window"),
+    "idle_gpu_hours": C.NumberColumn("Idle GPU-hours", format="%.1f", help="Of these, below 1 % utilisation"),
+    "idle_usd": C.NumberColumn("Idle cost", format="$%.0f", help="In the window, at list prices; empty when unpriced"),
+    "pods": C.NumberColumn("Pods", help="Pods that hold GPUs now"),
+    "waiting": C.NumberColumn("Waiting", help="Pods that want GPUs and cannot start"),
+    "since": C.DatetimeColumn("Oldest pod", format="distance"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
+POD_USE = {
+    "pod": C.TextColumn("Pod", pinned=True),
+    "state": C.TextColumn("State"),
+    "held": C.NumberColumn("Holds", format="%.2f", help="GPU equivalents"),
+    "util": C.ProgressColumn("Utilisation", **_SHARE, help="Mean while held, over the window"),
+    "gpu_hours": C.NumberColumn("GPU-hours", format="%.1f"),
+    "idle_gpu_hours": C.NumberColumn("Idle GPU-hours", format="%.1f"),
+    "node": C.TextColumn("Node"),
+    "pool": C.TextColumn("Pool"),
+    "resources": C.TextColumn("Asks for"),
+    "message": C.TextColumn("Why not running", width="large"),
+    "created_at": C.DatetimeColumn("Created", format="distance"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
+WAITING = {
+    "workload": C.TextColumn("Workload", pinned=True),
+    "reason": C.TextColumn("Reason"),
+    "since": C.DatetimeColumn("Waiting since", format="distance"),
+    "resources": C.TextColumn("Asks for"),
+    "message": C.TextColumn("In words", width="large"),
+    "team": C.TextColumn("Team"),
+    "namespace": C.TextColumn("Namespace"),
+    "pod": C.TextColumn("Pod"),
+    "state": C.TextColumn("State"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
+FINDINGS = {
+    "severity": C.TextColumn("Severity"),
+    "title": C.TextColumn("What", width="large", pinned=True),
+    "detail": C.TextColumn("Detail", width="large"),
+    "kind": C.TextColumn("Kind"),
+    "team": C.TextColumn("Team"),
+    "gpus": C.NumberColumn("GPUs", format="%.1f"),
+    "usd_per_day": C.NumberColumn("Per day", format="$%.0f", help="List prices"),
+    "since": C.DatetimeColumn("Since", format="distance"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
+STORES = {
+    "kind": C.TextColumn("Kind", pinned=True),
+    "state": C.TextColumn("State"),
+    "objects": C.NumberColumn("Objects"),
+    "as_of": C.DatetimeColumn("Confirmed", format="distance"),
+    "loses": C.TextColumn("Without it you lose", width="large"),
+    "message": C.TextColumn("Message", width="large"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
+SIGNALS = {
+    "signal": C.TextColumn("Figure", pinned=True),
+    "state": C.TextColumn("State"),
+    "metric": C.TextColumn("Metric", width="large"),
+    "gpus": C.NumberColumn("GPUs"),
+    "series": C.NumberColumn("Series"),
+    "newest_at": C.DatetimeColumn("Newest", format="distance"),
+    "loses": C.TextColumn("Without it you lose", width="large"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
+
+def pools(frame: pd.DataFrame) -> pd.DataFrame:
+    """The pool frame with what the table shows of it beside: all GPUs out of use, and money per day."""
+    return frame.assign(out=frame["unhealthy"] + frame["missing"], usd_per_day=frame["usd_per_hour"] * 24)
+
+
+def show(
+    frame: pd.DataFrame,
+    columns: Mapping[str, Any],
+    *,
+    key: str,
+    alt: str,
+    scope: Scope,
+    mode: str,
+    as_of: datetime | None,
+    height: int | str = "auto",
+    select: bool = False,
+    download: bool = True,
+) -> int | None:
+    """Draw a table with its download; with ``select`` returns the position of the chosen row, else None."""
+    drawn = frame[list(columns)]
+    options: dict[str, Any] = {
+        "hide_index": True,
+        "column_config": dict(columns),
+        "key": key,
+        "alt": alt,
+        "height": height,
+    }
+    chosen = None
+    if select:
+        event = st.dataframe(drawn, on_select="rerun", selection_mode="single-row", **options)
+        positions = event["selection"]["rows"]
+        chosen = positions[0] if positions and positions[0] < len(frame) else None
+    else:
+        st.dataframe(drawn, **options)
+    if download:
+        st.download_button(
+            "Download CSV",
+            data=lambda: csv(frame, columns, scope=scope, mode=mode, as_of=as_of),
+            file_name=f"{key}-{scope.range}{'-demo' if mode == 'demo' else ''}.csv",
+            mime="text/csv",
+            key=f"{key}_csv",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )
+    return chosen
+
+
+def csv(
+    frame: pd.DataFrame, columns: Mapping[str, Any], *, scope: Scope, mode: str, as_of: datetime | None
+) -> bytes:
+    """The table as CSV in base units, each row with what it speaks of: window, time, mode, price basis."""
+    told = frame[list(columns)].assign(
+        window=scope.range,
+        as_of=words.utc(as_of or runtime.now()),
+        mode=mode,
+        price_basis="list prices, USD" if any("usd" in name for name in columns) else "",
+    )
+    text = told.select_dtypes(include=["object", "string"])
+    # A spreadsheet must not run a pod's name as a formula.
+    told = told.assign(
+        **{
+            name: [f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value for value in text[name]]
+            for name in text
+        }
+    )
+    return told.to_csv(index=False).encode()

@@ -1,0 +1,78 @@
+"""Numbers and times as people read them. The only place that formats."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+DASH = "—"
+SECOND, MINUTE, HOUR, DAY = 1, 60, 3600, 86400
+
+
+def count(value: float | None) -> str:
+    """GPUs and other amounts: 12, 12.4, 1,204."""
+    if value is None or math.isnan(value):
+        return DASH
+    rounded = round(value, 1)
+    return f"{rounded:,.0f}" if rounded == int(rounded) else f"{rounded:,.1f}"
+
+
+def gpus(value: float | None) -> str:
+    """An amount of GPU equivalents with its unit."""
+    said = count(value)
+    return f"{said} GPU" if said == "1" else f"{said} GPUs"
+
+
+def share(value: float | None) -> str:
+    """A ratio as a percentage; small but not zero is said so."""
+    if value is None or math.isnan(value):
+        return DASH
+    if 0 < value < 0.005:
+        return "<1 %"
+    return f"{value:.0%}".replace("%", " %")
+
+
+def money(value: float | None) -> str:
+    """US dollars, without cents above ten."""
+    if value is None or math.isnan(value):
+        return DASH
+    return f"${value:,.0f}" if abs(value) >= 10 else f"${value:,.2f}"
+
+
+def span(length: timedelta | float | None) -> str:
+    """A length of time by its largest unit or two: 40 s, 12 min, 3 h 20 min, 5 d."""
+    if length is None:
+        return DASH
+    seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
+    if math.isnan(seconds):
+        return DASH
+    seconds = max(seconds, 0)
+    if seconds < MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE:.0f} min"
+    if seconds < DAY:
+        hours, minutes = divmod(int(seconds) // MINUTE, 60)
+        return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
+    return f"{seconds // DAY:.0f} d"
+
+
+def ago(then: datetime | None, now: datetime) -> str:
+    """How long ago an instant was."""
+    return "never" if then is None else f"{span(now - then)} ago"
+
+
+def utc(then: datetime | None) -> str:
+    """The absolute time, for tooltips and files."""
+    return DASH if then is None else f"{then.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+_SPECIAL = str.maketrans({char: f"\\{char}" for char in r"\`*_{}[]()<>#+-.!|~$:&"})
+
+
+def plain(text: str) -> str:
+    """Text from outside (labels, names, messages) made safe to stand in Markdown: shown as it is, never interpreted."""
+    return " ".join(text.split()).translate(_SPECIAL)
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop at its end."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."

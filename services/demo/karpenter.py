@@ -1,0 +1,83 @@
+"""Karpenter's objects: the pools with their limits, and a claim for every node, those on their way included."""
+
+from services.demo import noise
+from services.demo.estate import FOUNDED
+from services.demo.moment import Moment, NodeFacts, meta, stamp
+from services.demo.names import uid
+from services.demo.nodeobjects import gpu_resources, instance_id
+from services.domain.objects import Generic
+
+_LEAD_S = 95  # from the claim to the node that joins
+
+
+def installed(moment: Moment) -> bool:
+    """Whether the cluster's nodes are Karpenter's."""
+    return moment.site.plan.labels == "karpenter"
+
+
+def nodepools(moment: Moment) -> list[Generic]:
+    """One pool for each of the plan's; its limit is what it has and a quarter more."""
+    found = []
+    for pool in moment.site.plan.pools:
+        members = [facts for facts in moment.nodes if facts.slot.pool is pool]
+        gpus = len(members) * pool.instance.gpus
+        limits = {"cpu": str(len(members) * pool.instance.cpus * 5 // 4)}
+        if gpus:
+            limits["nvidia.com/gpu"] = str(gpus + max(gpus // 4, 1))
+        requirements = [
+            {"key": "karpenter.sh/capacity-type", "operator": "In", "values": [pool.capacity]},
+            {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": [pool.instance.name]},
+        ]
+        found.append(
+            Generic(
+                metadata=meta(pool.name, uid(moment.site, "nodepool", pool.name), FOUNDED, version=moment.now),
+                spec={
+                    "limits": limits,
+                    "template": {"spec": {"requirements": requirements, "expireAfter": "Never"}},
+                    "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "5m"},
+                },
+                status={
+                    "resources": {"cpu": str(len(members) * pool.instance.cpus), "nvidia.com/gpu": str(gpus)},
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                },
+            )
+        )
+    return found
+
+
+def nodeclaims(moment: Moment) -> list[Generic]:
+    """Claims of nodes that are there or will join within the next minutes."""
+    return [_claim(moment, facts) for facts in moment.recent_nodes if facts.born - _LEAD_S <= moment.now < facts.gone]
+
+
+def _claim(moment: Moment, facts: NodeFacts) -> Generic:
+    site, pool = moment.site, facts.slot.pool
+    joined = facts.born <= moment.now
+    name = f"{pool.name}-{noise.suffix(noise.key(site.seed, facts.uid))}"
+    created = facts.born - _LEAD_S
+    steps = (
+        ("Launched", created + 4, True),
+        ("Registered", facts.born, joined),
+        ("Initialized", facts.born + 60, joined),
+    )
+    conditions = []
+    for kind, at, done in steps:
+        reached = done and at <= moment.now
+        since = stamp(at if reached else created)
+        conditions.append({"type": kind, "status": "True" if reached else "Unknown", "lastTransitionTime": since})
+    status = {
+        "capacity": {"cpu": str(pool.instance.cpus), **gpu_resources(site, facts)[0]},
+        "providerID": f"aws:///{facts.slot.zone}/{instance_id(site, facts)}",
+        "conditions": conditions,
+    }
+    labels = {
+        "karpenter.sh/nodepool": pool.name,
+        "karpenter.sh/capacity-type": pool.capacity,
+        "node.kubernetes.io/instance-type": pool.instance.name,
+        "topology.kubernetes.io/zone": facts.slot.zone,
+    }
+    return Generic(
+        metadata=meta(name, uid(site, "nodeclaim", name), created, labels=labels),
+        spec={"nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}},
+        status={**status, "nodeName": facts.name} if joined else status,
+    )

@@ -1,0 +1,133 @@
+"""The simulated world: one seeded estate whose every answer is a function of (seed, journal, time).
+
+Nothing is simulated from a beginning and nothing is remembered, so two processes agree and a refresh never reshuffles
+history. The journal is what people did to it: a sequence of mappings such as ``{"kind": "scale", "at": datetime,
+"cluster": "demo-east", "namespace": "search-prod", "workload": "rerank", "replicas": 4}``; from ``at`` on it is so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from services.demo import noise, shapes
+from services.demo.estate import Estate, Roster
+from services.demo.lanes import RUN, Pods, Timetable, scaled
+from services.demo.noise import Floats, Ints
+from services.demo.scenario import ClusterPlan, Scenario, Trouble, load
+from services.demo.workloads import Placement, Work
+from services.errors import NotFound, WrongSetting
+
+Journal = Callable[[], Sequence[Mapping[str, Any]]]
+
+
+def seconds(at: datetime) -> int:
+    """Whole seconds since the epoch."""
+    return int(at.timestamp())
+
+
+class Site:
+    """One cluster of the world: its hardware, its workloads, and what was true in a span of seconds since the epoch."""
+
+    def __init__(
+        self, scenario: Scenario, plan: ClusterPlan, seed: int, size: tuple[int, dict[str, int]], journal: Journal
+    ) -> None:
+        self.name = plan.name
+        self.scenario = scenario
+        self.plan = plan
+        self.seed = seed
+        self.estate = Estate(plan, seed, *size)
+        self.placement = Placement(scenario, self.estate)
+        self.works: tuple[Work, ...] = tuple(self.placement.works)
+        self.table = Timetable(self.placement.lanes)
+        self._journal = journal
+        self._pods: dict[tuple[int, int, int], Pods] = {}
+
+    @property
+    def changes(self) -> list[Mapping[str, Any]]:
+        """Entries of the journal about this cluster, oldest first."""
+        entries = [entry for entry in self._journal() if entry.get("cluster") == self.name]
+        return sorted(entries, key=lambda entry: seconds(entry["at"]))
+
+    def scalings(self) -> dict[int, list[tuple[int, int]]]:
+        """Recorded replica counts by workload index: (time, replicas), oldest first."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        names = {(work.namespace, work.name): work.index for work in self.works if work.plan.rhythm == "serve"}
+        for entry in self.changes:
+            work = names.get((str(entry.get("namespace")), str(entry.get("workload"))))
+            if entry.get("kind") == "scale" and work is not None:
+                found.setdefault(work, []).append((seconds(entry["at"]), int(entry["replicas"])))
+        return found
+
+    def pods(self, begin: int, end: int) -> Pods:
+        """Pods whose object exists somewhere in ``begin … end``, both included, ordered by lane."""
+        scalings = self.scalings()
+        key = (begin, end, sum(len(steps) for steps in scalings.values()))
+        pods = self._pods.get(key)
+        if pods is None:
+            pods = self.table.pods(begin, end)
+            for work, steps in scalings.items():
+                pods = scaled(self.table, pods, begin, end, self.placement.lanes_of[work], steps)
+            if len(self._pods) >= 4:
+                self._pods.clear()
+            self._pods[key] = pods
+        return pods
+
+    def roster(self, begin: int, end: int) -> Roster:
+        """Nodes, GPUs and units that exist somewhere in ``begin … end``."""
+        return self.estate.roster(begin, end)
+
+    def work_named(self, namespace: str, name: str) -> Work:
+        """The workload of that name. Raises NotFound."""
+        for work in self.works:
+            if (work.namespace, work.name) == (namespace, name):
+                return work
+        raise NotFound(f"There is no workload {namespace}/{name} in {self.name}.")
+
+    def requests(self, work: Work, times: Ints) -> Floats:
+        """Requests a second sent to a workload that serves, at each time (whole minutes)."""
+        if work.plan.demand is None:
+            return np.zeros(len(times))
+        key = noise.key(self.seed, self.name, work.namespace, work.name, "requests")
+        return shapes.requests(work.plan.demand, times, key)
+
+    def serving(self, work: Work, pods: Pods, times: Ints) -> Ints:
+        """How many pods of the workload are ready at each time."""
+        own = (pods.work == work.index) & (pods.fate == RUN)
+        ready = np.sort(pods.ready[own])
+        ended = np.sort(np.maximum(pods.ended, pods.ready)[own])
+        return np.asarray(np.searchsorted(ready, times, side="right") - np.searchsorted(ended, times, side="right"))
+
+
+class World:
+    """The whole estate: ``sites`` by cluster name, ``troubles`` by what is wrong where.
+
+    ``gpus`` is how many physical GPUs it has (None: one tile); a multiple of the tile's repeats nodes and workloads, a
+    remainder is filled with nodes nobody uses. Raises WrongSetting when it cannot be that small.
+    """
+
+    def __init__(
+        self, scenario: str = "everyday", seed: int = 7, gpus: int | None = None, journal: Journal | None = None
+    ) -> None:
+        self.scenario = load(scenario)
+        self.seed = seed
+        tile = self.scenario.tile_gpus
+        wanted = tile if gpus is None else gpus
+        if wanted < tile:
+            raise WrongSetting(f"The demo has at least {tile} GPUs; {wanted} were asked for.")
+        tiles, rest = divmod(wanted, tile)
+        self.gpus = wanted
+        self.troubles: tuple[Trouble, ...] = self.scenario.troubles
+        self.sites: dict[str, Site] = {}
+        empty: Journal = tuple
+        for plan in self.scenario.clusters:
+            spare = {}
+            for pool in sorted(plan.pools, key=lambda pool: -pool.instance.gpus):
+                if rest and pool.instance.gpus and not pool.mig:
+                    spare[pool.name], rest = divmod(rest, pool.instance.gpus)
+            self.sites[plan.name] = Site(self.scenario, plan, seed, (tiles, spare), journal or empty)
+
+    def services(self) -> list[tuple[Site, Work]]:
+        """The served language models with the cluster each runs in."""
+        return [(site, work) for site in self.sites.values() for work in site.works if work.plan.llm]

@@ -1,0 +1,54 @@
+"""Time windows: which span a figure speaks of, quantised so that two people asking alike share one answer."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+RANGES: dict[str, timedelta] = {
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+"""The ranges a user can choose, by the name that stands in the URL."""
+
+STEPS: dict[str, timedelta] = {
+    "1h": timedelta(minutes=1),
+    "6h": timedelta(minutes=1),
+    "24h": timedelta(minutes=5),
+    "7d": timedelta(minutes=30),
+    "30d": timedelta(hours=2),
+}
+"""Resolution of each range: 60 to 360 points a series, far below the server's limit of 11,000."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open span ``(start, end]`` in UTC with the resolution figures inside it are computed at.
+
+    ``start`` and ``end`` are whole multiples of ``step`` since the epoch: the same question asked twice
+    within a step is the same question (cache keys, stable graphs). The points of a window are
+    ``start + step, start + 2·step, …, end``.
+    """
+
+    start: datetime
+    end: datetime
+    step: timedelta
+
+    @property
+    def hours(self) -> float:
+        """Length in hours."""
+        return (self.end - self.start) / timedelta(hours=1)
+
+    @property
+    def points(self) -> int:
+        """How many points each series has."""
+        return round((self.end - self.start) / self.step)
+
+
+def ending(now: datetime, name: str) -> Window:
+    """The window called ``name`` (a key of :data:`RANGES`) that ends at the last whole step before ``now``."""
+    step = STEPS[name]
+    seconds = int(step.total_seconds())
+    end = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
+    return Window(end - RANGES[name], end, step)

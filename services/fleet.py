@@ -1,0 +1,67 @@
+"""The fleet as Kubernetes sees it: nodes, pools, who holds what. Works without any metrics source."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from services import snapshots
+from services.domain import capacity
+from services.domain.scope import Scope
+from services.merge import merged
+from services.ports import Sources
+from services.reading import Reading
+from services.snapshots import Inventory
+
+
+def nodes(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPU nodes of the scope's hardware, columns as :class:`services.snapshots.Inventory` says."""
+    return _joined(sources, scope, lambda stock: stock.nodes)
+
+
+def pods(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPU pods of the scope (:data:`services.domain.allocation.PODS` plus ``pool`` and ``model`` of their node)."""
+    return _joined(sources, scope, placed)
+
+
+def waiting(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
+    """Unmet demand (:data:`services.domain.demand.WAITING`); pool and model do not apply: these pods have no node."""
+    return _joined(sources, scope, lambda stock: stock.waiting)
+
+
+def pools(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
+    """Pools of the scope, frame :data:`services.domain.capacity.POOLS`."""
+    found = nodes(sources, scope)
+    if found.value is None:
+        return found
+    return Reading(capacity.by_pool(found.value), found.as_of, found.problem, found.absence, found.notes)
+
+
+def choices(sources: Sources) -> dict[str, list[str]]:
+    """What can be chosen in the global filters: cluster, pool, model, namespace, team, each sorted."""
+    found: dict[str, set[str]] = {name: set() for name in ("pool", "model", "namespace", "team")}
+    for source in sources.clusters.values():
+        stock = snapshots.read(sources, source).value
+        if stock is None:
+            continue
+        found["pool"] |= set(stock.nodes["pool"])
+        found["model"] |= set(stock.nodes["model"]) - {""}
+        found["namespace"] |= set(stock.pods["namespace"])
+        found["team"] |= set(stock.pods["team"])
+    return {"cluster": sorted(sources.clusters), **{name: sorted(values) for name, values in found.items()}}
+
+
+def placed(stock: Inventory) -> pd.DataFrame:
+    """The pod frame with the pool and model of each pod's node; "" while it has none."""
+    place = stock.nodes.set_index("node")[["pool", "model"]].reindex(stock.pods["node"]).fillna("")
+    return stock.pods.assign(pool=place["pool"].to_numpy(), model=place["model"].to_numpy())
+
+
+def _joined(sources: Sources, scope: Scope, pick: Callable[[Inventory], pd.DataFrame]) -> Reading[pd.DataFrame]:
+    parts = []
+    for name, source in sources.clusters.items():
+        if scope.cluster not in ("", name):
+            continue
+        stock = snapshots.read(sources, source)
+        value = None if stock.value is None else scope.keep(pick(stock.value))
+        parts.append(Reading(value, stock.as_of, stock.problem, stock.absence, stock.notes))
+    return merged(parts, lambda found: pd.concat(found, ignore_index=True))

@@ -1,0 +1,97 @@
+"""The composition root: the one place that knows whether a cluster is real, and the one set of sources per process."""
+
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from services import demo
+from services.adapters import kube, kube_connect, prometheus
+from services.ports import ClusterSource, Policy, Sources
+from services.settings import Settings, load
+
+_WORKERS = 16
+_lock = threading.Lock()
+_current: Sources | None = None
+
+
+def now() -> datetime:
+    """The clock of the product."""
+    return datetime.now(UTC)
+
+
+def build(settings: Settings) -> Sources:
+    """Wire everything ``settings`` describe. Touches no network; raises WrongSetting for what only adapters can check."""
+    for cluster in settings.clusters:
+        kube_connect.check(cluster.name, cluster.kube)
+    pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="sources")
+    policy = Policy(
+        team_label=settings.team_label,
+        idle_after=timedelta(minutes=settings.idle_after_minutes),
+        utilisation_target=settings.utilisation_target,
+        refresh_s=round(settings.live_refresh_s),
+    )
+    if settings.mode == "demo":
+        wanted = settings.demo
+        estate = demo.build(clock=now, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed)
+        return Sources(mode="demo", clusters=estate, now=now, pool=pool, policy=policy)
+    clusters = {
+        cluster.name: ClusterSource(
+            name=cluster.name,
+            cluster=kube.KubeCluster(cluster.name, cluster.kube, clock=now),
+            metrics=None
+            if cluster.metrics is None
+            else prometheus.PrometheusMetrics(cluster.name, cluster.metrics, clock=now),
+        )
+        for cluster in settings.clusters
+    }
+    return Sources(mode="live", clusters=clusters, now=now, pool=pool, policy=policy)
+
+
+def start(settings: Settings) -> Sources:
+    """Build the sources of this process and begin watching; a second call returns what the first built."""
+    global _current  # noqa: PLW0603 - one set of sources per process is the point of this module
+    with _lock:
+        if _current is None:
+            sources = build(settings)
+            for source in sources.clusters.values():
+                source.cluster.start()
+            _current = sources
+        return _current
+
+
+def current() -> Sources:
+    """The sources of this process; started from the environment on first use (``streamlit run app.py``)."""
+    running = _current
+    return running if running is not None else start(load(os.environ))
+
+
+@contextmanager
+def using(sources: Sources) -> Iterator[Sources]:
+    """``sources`` instead of the process's own, for tests."""
+    global _current  # noqa: PLW0603
+    with _lock:
+        before, _current = _current, sources
+    try:
+        yield sources
+    finally:
+        with _lock:
+            _current = before
+
+
+def close() -> None:
+    """Stop watching and release everything, in order; safe to call twice."""
+    global _current  # noqa: PLW0603
+    with _lock:
+        sources, _current = _current, None
+    if sources is None:
+        return
+    for source in sources.clusters.values():
+        source.cluster.close()
+        if source.metrics is not None:
+            source.metrics.close()
+    sources.pool.shutdown(wait=True, cancel_futures=True)
+    if sources.work is not None:
+        sources.work.close()

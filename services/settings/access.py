@@ -1,0 +1,94 @@
+"""What the settings say, as the rest of the product sees it: frozen values, secrets wrapped."""
+
+from dataclasses import dataclass, field
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True)
+class KubeAccess:
+    """How to reach one cluster's API server.
+
+    Either ``in_cluster`` or a kubeconfig (``kubeconfig`` path, empty for the default places, and ``context``, empty for
+    the current one). ``namespaces`` restricts namespaced reads when we may not read the whole cluster.
+    """
+
+    in_cluster: bool = False
+    kubeconfig: str = ""
+    context: str = ""
+    namespaces: tuple[str, ...] = ()
+    connect_timeout_s: float = 3.05
+    read_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class MetricsAccess:
+    """How to reach one Prometheus-compatible server.
+
+    ``auth`` is "none", "basic", "bearer" or "header". ``token_file`` is read again whenever it changes. ``matchers``
+    are label matchers added to every selector, for servers that hold several clusters ({"cluster": "prod-eu"}).
+    ``scrape_interval_s`` is the slowest interval at which GPU metrics are scraped: no step goes below it.
+    """
+
+    url: str
+    auth: str = "none"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    token: SecretStr = SecretStr("")
+    token_file: str = ""
+    header_name: str = ""
+    header_value: SecretStr = SecretStr("")
+    ca_file: str = ""
+    connect_timeout_s: float = 3.05
+    read_timeout_s: float = 30.0
+    matchers: dict[str, str] = field(default_factory=dict)
+    scrape_interval_s: float = 30.0
+    max_series: int = 20_000
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """One cluster: its name on every page, how to reach it, and what counts as idle there.
+
+    ``metrics`` is None where no metrics source is configured. ``idle_after_minutes`` is how long a held GPU must have
+    been unused.
+    """
+
+    name: str
+    kube: KubeAccess
+    metrics: MetricsAccess | None = None
+    idle_after_minutes: float = 30.0
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """Which simulated estate the demo shows: scenario by name, number of GPUs, seed of its chance."""
+
+    scenario: str = "everyday"
+    gpus: int = 64
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set, validated. ``clusters`` is empty exactly when ``mode`` is "demo".
+
+    ``database_url`` is an SQLAlchemy address and may hold a password, hence wrapped. ``team_label`` is the label key
+    that names a pod's team (else its namespace's). ``live_refresh_s`` is the period of a page that refreshes itself.
+    ``utilisation_target`` (0..1) and ``startup_target_s`` are what the pages compare with.
+    """
+
+    mode: str
+    clusters: tuple[ClusterSettings, ...]
+    database_url: SecretStr
+    demo: DemoSettings = DemoSettings()
+    idle_after_minutes: float = 30.0
+    team_label: str = "team"
+    live_refresh_s: float = 15.0
+    utilisation_target: float = 0.70
+    startup_target_s: float = 120.0
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether the database is the SQLite file this process owns, rather than a server others share."""
+        return self.database_url.get_secret_value().startswith("sqlite")

@@ -1,0 +1,223 @@
+"""What may be given, field by field: types, limits, descriptions. The reference in docs/ is generated from here.
+
+Every field carries ``expected``: the end of the sentence a wrong value is answered with. Rules that look at several
+fields at once are in :mod:`services.settings.rules`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+TIMEOUT = "a number of seconds above 0, at most 600"
+PATH = "the path of a readable file"
+
+
+def _given(default: Any, description: str, expected: str, **limits: Any) -> Any:
+    return Field(default=default, description=description, json_schema_extra={"expected": expected}, **limits)
+
+
+def _secret(description: str) -> Any:
+    return _given(None, description, "a text on one line")
+
+
+Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A part of the settings: unknown names are refused, and nothing given is repeated in errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Kubernetes(Section):
+    """The cluster's API server."""
+
+    in_cluster: bool = _given(
+        False,
+        "Use the service account of the pod the console runs in.",
+        "true or false",
+    )
+    kubeconfig: str = _given(
+        "",
+        "Kubeconfig file; without it the usual places are searched.",
+        "the path of a kubeconfig file",
+    )
+    context: str = _given(
+        "",
+        "Context in the kubeconfig; without it the current one is used.",
+        "the name of a context in the kubeconfig",
+    )
+    namespaces: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")], ...] = _given(
+        (),
+        "Read only these namespaces, where the whole cluster may not be read. Comma-separated in the environment.",
+        "names of namespaces",
+    )
+    connect_timeout_s: Seconds = _given(3.05, "Longest wait for a connection, in seconds.", TIMEOUT)
+    read_timeout_s: Seconds = _given(30.0, "Longest wait for an answer, in seconds.", TIMEOUT)
+
+
+class Prometheus(Section):
+    """The Prometheus-compatible server that holds the cluster's GPU metrics."""
+
+    url: str = _given(
+        "",
+        "Base address of the server, with its path prefix if it has one, without /api/v1.",
+        "an address such as https://prometheus.example.com",
+        max_length=2000,
+    )
+    auth: Literal["none", "basic", "bearer", "header"] = _given(
+        "none",
+        "How to authenticate: none, basic (username, password), bearer (token), or header (one header of any name).",
+        "none, basic, bearer or header",
+    )
+    username: str = _given("", "User name for basic.", "a user name")
+    password: SecretStr | None = _secret("Password for basic.")
+    password_file: str = _given("", "File that holds the password for basic.", PATH)
+    token: SecretStr | None = _secret("Token for bearer.")
+    token_file: str = _given("", "File that holds the token for bearer; read again whenever it changes.", PATH)
+    header_name: str = _given(
+        "",
+        "Name of the header for header, such as X-Api-Key.",
+        "the name of an HTTP header",
+        pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]*$",
+    )
+    header_value: SecretStr | None = _secret("Value of the header for header.")
+    header_value_file: str = _given("", "File that holds the value of the header for header.", PATH)
+    ca_file: str = _given("", "File of certificate authorities to trust instead of the system's, PEM.", PATH)
+    connect_timeout_s: Seconds = _given(3.05, "Longest wait for a connection, in seconds.", TIMEOUT)
+    read_timeout_s: Seconds = _given(30.0, "Longest wait for an answer, in seconds.", TIMEOUT)
+    matchers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")], str] = _given(
+        {},
+        "Labels that select this cluster on a server that holds several, such as cluster=prod-eu. "
+        "Comma-separated pairs in the environment, a mapping in the file.",
+        "pairs of a label name and a value, such as cluster=prod-eu",
+    )
+    scrape_interval_s: float = _given(
+        30.0,
+        "Slowest interval at which GPU metrics are scraped, in seconds; no graph is drawn finer.",
+        "a number of seconds from 1 to 600",
+        ge=1,
+        le=600,
+        allow_inf_nan=False,
+    )
+    max_series: int = _given(
+        20_000,
+        "Most series one answer may have; a larger one is refused with a message.",
+        "a whole number from 100 to 1000000",
+        ge=100,
+        le=1_000_000,
+    )
+
+
+class Cluster(Section):
+    """One cluster."""
+
+    name: str = _given(
+        "",
+        "Name of the cluster on every page. With one cluster in the environment it may be left out: "
+        "the context's name is used, or `default`.",
+        "a name of at most 63 characters without spaces at its ends",
+        pattern=r"^(\S(.{0,61}\S)?)?$",
+    )
+    kubernetes: Kubernetes = _given(Kubernetes(), "How to reach the API server.", "a mapping of settings")
+    prometheus: Prometheus | None = _given(None, "Where the GPU metrics are.", "a mapping of settings")
+    idle_after_minutes: float | None = _given(
+        None,
+        "Overrides the general setting for this cluster.",
+        "a number of minutes from 1 to 1440",
+        ge=1,
+        le=1440,
+        allow_inf_nan=False,
+    )
+
+
+class Given(BaseSettings):
+    """Settings as given by the environment and the file together."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    mode: Literal["auto", "demo", "live"] = _given(
+        "auto",
+        "Simulated or real estate. With auto it is live when a cluster is configured and the demo otherwise.",
+        "auto, demo or live",
+    )
+    data_dir: str = _given(
+        "data",
+        "Folder of the embedded database; it is created.",
+        "the path of a folder",
+        min_length=1,
+    )
+    database_url: SecretStr | None = _given(
+        None,
+        "Address of the database, sqlite:///path or postgresql://user:password@host/name. "
+        "Without it an SQLite file in the data folder.",
+        "sqlite:///path or postgresql://user:password@host/name",
+    )
+    database_url_file: str = _given("", "File that holds the address of the database.", PATH)
+    idle_after_minutes: float = _given(
+        30.0,
+        "How long a GPU that a workload holds must have been unused to count as idle, in minutes.",
+        "a number of minutes from 1 to 1440",
+        ge=1,
+        le=1440,
+        allow_inf_nan=False,
+    )
+    team_label: str = _given(
+        "team",
+        "Label key that names the team: on the pod, else on its namespace.",
+        "a label key such as team or example.com/team",
+        pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+    )
+    live_refresh_s: float = _given(
+        15.0,
+        "Period at which an open page refreshes itself, in seconds.",
+        "a number of seconds from 5 to 3600",
+        ge=5,
+        le=3600,
+        allow_inf_nan=False,
+    )
+    utilisation_target: float = _given(
+        0.70,
+        "Utilisation the estate is meant to reach, as a ratio.",
+        "a ratio above 0, at most 1",
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+    )
+    startup_target_s: float = _given(
+        120.0,
+        "Time in which a GPU pod is meant to start, in seconds.",
+        "a number of seconds from 1 to 86400",
+        ge=1,
+        le=86400,
+        allow_inf_nan=False,
+    )
+    demo_scenario: str = _given(
+        "everyday",
+        "Scenario of the demo estate.",
+        "the name of a scenario",
+        pattern=r"^[a-z][a-z0-9_-]*$",
+    )
+    demo_gpus: int = _given(
+        64,
+        "GPUs in the demo estate.",
+        "a whole number from 64 to 20000",
+        ge=64,
+        le=20_000,
+    )
+    demo_seed: int = _given(
+        7,
+        "Seed of the demo's chance: the same seed shows the same estate.",
+        "a whole number from 0 to 2147483647",
+        ge=0,
+        le=2_147_483_647,
+    )
+    clusters: tuple[Cluster, ...] = _given((), "The clusters, in the file only.", "a list of clusters")
+
+
+def expected(field: FieldInfo) -> str:
+    """How the field's sentence ends: what a right value looks like."""
+    extra = field.json_schema_extra
+    return str(extra["expected"]) if isinstance(extra, dict) else ""

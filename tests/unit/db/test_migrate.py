@@ -1,0 +1,105 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic import SecretStr
+from sqlalchemy import inspect, text
+
+from db import migrate, models
+from db.engine import open_engine
+from db.work import Database
+from services.settings import Settings
+
+
+def test_an_empty_database_becomes_what_the_models_say(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, models.Base.metadata) == []
+
+
+def test_constraints_carry_the_names_of_the_convention(database: Database) -> None:
+    found = inspect(database.engine)
+    if database.engine.dialect.name == "postgresql":  # SQLite's own counter is part of the column and has no name
+        assert found.get_pk_constraint("journal")["name"] == "pk_journal"
+    assert [index["name"] for index in found.get_indexes("journal")] == ["ix_journal_cluster_id"]
+
+
+def test_a_populated_database_keeps_its_rows(database_url: str) -> None:
+    engine = open_engine(database_url)
+    assert migrate.upgrade(engine, "0001") == (None, "0001")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO journal (at, cluster, actor, entry) VALUES "
+                "('2026-06-03 12:00:00.000000', 'east', 'ada', '{\"schema\": 1}')"
+            )
+        )
+    before, after = migrate.upgrade(engine)
+    assert (before, after) == ("0001", migrate.head())
+    database = Database(database_url)
+    with database() as work:
+        assert [(entry.cluster, entry.actor, dict(entry.entry)) for entry in work.journal.entries()] == [
+            ("east", "ada", {"schema": 1})
+        ]
+    database.close()
+    engine.dispose()
+
+
+def test_a_second_upgrade_changes_nothing(database: Database) -> None:
+    assert migrate.upgrade(database.engine) == (migrate.head(), migrate.head())
+
+
+def test_several_processes_may_upgrade_at_once(database_url: str) -> None:
+    def upgrade() -> tuple[str | None, str | None]:
+        engine = open_engine(database_url)
+        try:
+            return migrate.upgrade(engine)
+        finally:
+            engine.dispose()
+
+    with ThreadPoolExecutor(3) as pool:
+        done = [each.result() for each in [pool.submit(upgrade) for _ in range(3)]]
+    assert sorted(before or "" for before, _ in done) == ["", migrate.head(), migrate.head()]
+
+
+def test_revisions_form_one_line() -> None:
+    assert len(ScriptDirectory.from_config(migrate.config()).get_heads()) == 1
+
+
+def test_only_the_embedded_database_is_migrated_on_start(database_url: str) -> None:
+    configured = Settings(mode="demo", clusters=(), database_url=SecretStr(database_url))
+    migrate.upgrade_embedded(configured)
+    engine = open_engine(database_url)
+    assert inspect(engine).has_table("journal") is database_url.startswith("sqlite")
+    engine.dispose()
+
+
+def test_the_command_migrates_the_database_of_the_settings(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GFC_DATABASE_URL", database_url)
+    assert migrate.main() == 0
+    assert migrate.main() == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == f"The database is at revision {migrate.head()} (was empty)."
+    assert second == f"The database is at revision {migrate.head()}."
+
+
+def test_the_command_answers_a_wrong_setting_with_one_sentence_and_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GFC_LIVE_REFRESH_S", "often")
+    assert migrate.main() == 2
+    assert capsys.readouterr().err == 'GFC_LIVE_REFRESH_S is "often"; expected a number of seconds from 5 to 3600.\n'
+
+
+def test_the_command_answers_an_unreachable_database_with_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GFC_DATABASE_URL", "postgresql://console:hunter2@127.0.0.1:1/console")
+    assert migrate.main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("The database does not answer.")
+    assert "hunter2" not in said

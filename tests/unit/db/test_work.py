@@ -1,0 +1,126 @@
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from db import engine, migrate
+from db.work import Database
+from services.errors import SourceUnavailable, WrongSetting
+
+ENTRY = {"schema": 1, "what": "cordon", "node": "a-1"}
+
+
+class AbandonedScriptError(BaseException):
+    """Like what ends a page script when the visitor clicks something else."""
+
+
+def stored(database: Database) -> list[int]:
+    with database() as work:
+        return [entry.id for entry in work.journal.entries()]
+
+
+def test_a_commit_keeps_what_was_done(database: Database, now: datetime) -> None:
+    with database() as work:
+        work.journal.append("east", ENTRY, at=now, actor="ada")
+        work.commit()
+    assert stored(database) == [1]
+
+
+def test_leaving_without_a_commit_keeps_nothing(database: Database, now: datetime) -> None:
+    with database() as work:
+        work.journal.append("east", ENTRY, at=now, actor="ada")
+    assert stored(database) == []
+
+
+@pytest.mark.parametrize("error", [ValueError, AbandonedScriptError, KeyboardInterrupt])
+def test_whatever_leaves_rolls_back(database: Database, now: datetime, error: type[BaseException]) -> None:
+    def leave() -> None:
+        with database() as work:
+            work.journal.append("east", ENTRY, at=now, actor="ada")
+            raise error
+
+    with pytest.raises(error):
+        leave()
+    assert stored(database) == []
+
+
+def test_what_came_after_the_commit_is_not_kept(database: Database, now: datetime) -> None:
+    with database() as work:
+        first = work.journal.append("east", ENTRY, at=now, actor="ada")
+        work.commit()
+        work.journal.append("east", ENTRY, at=now, actor="ada")
+    assert stored(database) == [first]
+
+
+def test_a_database_that_was_not_migrated_says_so(database_url: str) -> None:
+    database = Database(database_url)
+    with pytest.raises(SourceUnavailable, match="has not been migrated") as caught, database() as work:
+        work.journal.entries()
+    database.close()
+    assert caught.value.source == "database"
+    assert "db.migrate" in caught.value.hint
+    assert caught.value.__cause__ is not None
+
+
+def test_a_database_locked_for_too_long_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.05)
+    database = Database(f"sqlite:///{tmp_path / 'console.sqlite3'}")
+    migrate.upgrade(database.engine)
+    with database(), pytest.raises(SourceUnavailable, match="busy"), database():
+        pass
+    database.close()
+
+
+def test_a_server_that_is_not_there_is_unavailable_and_its_password_stays_secret() -> None:
+    database = Database("postgresql+psycopg://console:hunter2@127.0.0.1:1/console")
+    with pytest.raises(SourceUnavailable, match="does not answer") as caught, database():
+        pass
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_file_that_is_no_database_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "console.sqlite3").write_text("This is a letter, not a database." * 100)
+    database = Database(f"sqlite:///{tmp_path / 'console.sqlite3'}")
+    with pytest.raises(SourceUnavailable, match="cannot be used"), database() as work:
+        work.journal.entries()
+    database.close()
+
+
+def test_the_folder_of_the_embedded_database_is_created(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new' / 'folder' / 'console.sqlite3'}")
+    migrate.upgrade(database.engine)
+    database.close()
+    assert (tmp_path / "new" / "folder" / "console.sqlite3").is_file()
+
+
+def test_a_folder_that_cannot_be_created_is_a_wrong_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WrongSetting, match=r"^GFC_DATA_DIR is .*/file/data, which cannot be created; expected .*\.$"):
+        Database(f"sqlite:///{tmp_path / 'file' / 'data' / 'console.sqlite3'}")
+
+
+def test_an_address_that_is_none_is_a_wrong_setting_and_is_not_repeated() -> None:
+    with pytest.raises(WrongSetting) as caught:
+        Database("hunter2@nowhere")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_sqlite_writes_ahead_and_keeps_foreign_keys(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'console.sqlite3'}")
+    with database.engine.connect() as connection:
+        said = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+        }
+    database.close()
+    assert said == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000, "synchronous": 1}
+
+
+def test_reading_does_not_wait_for_a_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.05)
+    database = Database(f"sqlite:///{tmp_path / 'console.sqlite3'}")
+    migrate.upgrade(database.engine)
+    with database(), database.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM journal")).scalar_one() == 0
+    database.close()
