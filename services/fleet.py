@@ -56,6 +56,14 @@ def placed(stock: Inventory) -> pd.DataFrame:
     return stock.pods.assign(pool=place["pool"].to_numpy(), model=place["model"].to_numpy())
 
 
+def held_by(nodes: pd.DataFrame, pods: pd.DataFrame | None) -> pd.DataFrame:
+    """The node frame as these pods alone see it: what they hold is held, and nothing else is theirs."""
+    bound = pd.Series(dtype="float64") if pods is None else pods.groupby(["cluster", "node"])["equivalents"].sum()
+    keys = pd.MultiIndex.from_frame(nodes[["cluster", "node"]])
+    held = bound.reindex(keys).fillna(0.0).to_numpy() if len(bound) else 0.0
+    return nodes.assign(gpus=held, held=held, free=0.0, closed=0.0, unhealthy=0.0, remainder=0.0, missing=0.0)
+
+
 def _joined(sources: Sources, scope: Scope, pick: Callable[[Inventory], pd.DataFrame]) -> Reading[pd.DataFrame]:
     parts = []
     for name, source in sources.clusters.items():

@@ -93,6 +93,7 @@ def stores(source: ClusterSource) -> pd.DataFrame:
                 "" if snapshot.state is StoreState.READY else kind.loses,
             )
         )
+    rows.sort(key=lambda row: row[2] == "ready")
     return frames.table(STORES, rows)
 
 
@@ -262,12 +263,13 @@ def report(sources: Sources, cluster: str = "") -> Reading[Report]:
 
 
 def carriers(sources: Sources, cluster: str, signal: str) -> Reading[pd.DataFrame]:
-    """Metrics that carry a signal in ``cluster`` (all when empty): ``metric`` and ``gpus``, most GPUs first."""
+    """Metrics that carry a signal in ``cluster`` (all when empty), preferred first: ``metric`` and ``gpus``."""
     found = []
     for name, source in sources.clusters.items():
         if cluster in ("", name) and (known := metrics.coverage(sources, source).value) is not None:
             found.append(known.carriers[known.carriers["signal"] == signal])
     if not found:
         return Reading(None)
-    counts = pd.concat(found).groupby("metric")["gpus"].sum().sort_values(ascending=False)
-    return Reading(counts.reset_index(), as_of=sources.now())
+    counts = pd.concat(found).groupby("metric")["gpus"].sum()
+    order = [carrier.metric for carrier in SIGNALS[signal].carriers if carrier.metric in counts.index]
+    return Reading(counts.reindex(order).reset_index(), as_of=sources.now())

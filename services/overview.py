@@ -76,10 +76,11 @@ def funnel(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     if nodes.value is None:
         return nodes
     table = utilisation.table(sources, replace(scope, range="1h"))
+    frame = fleet.held_by(nodes.value, fleet.pods(sources, scope).value) if scope.by_owner else nodes.value
     measured = None
     if table.value is not None and table.absence is None and not table.value.empty:
         measured = gpus.holdings(table.value)
-    value = capacity.funnel(nodes.value, measured)
+    value = capacity.funnel(frame, measured)
     return Reading(
         value,
         nodes.as_of,

@@ -2,14 +2,18 @@
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from db.work import Database
 from services import demo
 from services.adapters import kube, kube_connect, prometheus
-from services.ports import ClusterSource, Policy, Sources
+from services.errors import SourceUnavailable
+from services.ports import ClusterSource, Policy, Sources, Work
 from services.settings import Settings, load
 
 _WORKERS = 16
@@ -33,10 +37,13 @@ def build(settings: Settings) -> Sources:
         utilisation_target=settings.utilisation_target,
         refresh_s=round(settings.live_refresh_s),
     )
+    work = Database(settings.database_url.get_secret_value())
     if settings.mode == "demo":
         wanted = settings.demo
-        estate = demo.build(clock=now, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed)
-        return Sources(mode="demo", clusters=estate, now=now, pool=pool, policy=policy)
+        estate = demo.build(
+            clock=now, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed, journal=_journal(work)
+        )
+        return Sources(mode="demo", clusters=estate, now=now, pool=pool, policy=policy, work=work)
     clusters = {
         cluster.name: ClusterSource(
             name=cluster.name,
@@ -47,7 +54,25 @@ def build(settings: Settings) -> Sources:
         )
         for cluster in settings.clusters
     }
-    return Sources(mode="live", clusters=clusters, now=now, pool=pool, policy=policy)
+    return Sources(mode="live", clusters=clusters, now=now, pool=pool, policy=policy, work=work)
+
+
+def _journal(work: Work) -> Callable[[], Sequence[Mapping[str, Any]]]:
+    """What people did to the demo, as the world reads it: read again at most once a second."""
+    held: tuple[float, list[Mapping[str, Any]]] = (-1.0, [])
+
+    def entries() -> Sequence[Mapping[str, Any]]:
+        nonlocal held
+        if time.monotonic() - held[0] >= 1:
+            try:
+                with work() as unit:
+                    found = [{**row.entry, "at": row.at, "cluster": row.cluster} for row in unit.journal.entries()]
+                held = (time.monotonic(), found)
+            except SourceUnavailable:  # the estate stays as it was while its database is away
+                held = (time.monotonic(), held[1])
+        return held[1]
+
+    return entries
 
 
 def start(settings: Settings) -> Sources:

@@ -46,7 +46,7 @@ def read(sources: Sources, source: ClusterSource) -> Reading[Inventory]:
     nodes = stores["nodes"]
     if nodes.state is StoreState.LOADING:
         return Reading(None, absence=Absence.LOADING)
-    if nodes.as_of is None:
+    if not _known(nodes):
         return Reading(None, problem=_problem(source, nodes))
     version = tuple(store.version for store in stores.values())
     moment = sources.now()
@@ -94,12 +94,18 @@ def derive(cluster: str, stores: dict[str, Snapshot], *, team_label: str, now: d
         slices=slices,
         team_label=team_label,
     )
-    known = stores["pods"].as_of is not None
-    nodes = capacity.occupancy(nodes, claims if known else None)
+    nodes = capacity.occupancy(nodes, claims if _known(stores["pods"]) else None)
     nodes = pd.concat([nodes, prices.gpu_hour(nodes, book)], axis=1)
     events: Sequence[Any] = stores["events"].objects
     waiting = demand.waiting(cluster, pods, events, team_of=allocation.teams(namespaces, team_label), now=now)
     return Inventory(nodes=nodes, units=units, pods=pods, claims=claims, waiting=waiting)
+
+
+def _known(store: Snapshot) -> bool:
+    """Whether the objects are an answer; a refused or unread kind has none, and none is not zero."""
+    if store.state in (StoreState.FORBIDDEN, StoreState.ABSENT):
+        return bool(store.objects)
+    return store.as_of is not None
 
 
 def _problem(source: ClusterSource, store: Snapshot) -> Problem:

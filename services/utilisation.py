@@ -7,9 +7,9 @@ from datetime import timedelta
 import pandas as pd
 
 from services import fleet, metrics, snapshots
-from services.domain import frames
+from services.domain import capacity, frames
 from services.domain import heat as heat_map
-from services.domain.gpus import GPUS, by_band, by_use, gpus
+from services.domain.gpus import GPUS, by_band, gpus, holdings, waste
 from services.domain.scope import Scope
 from services.domain.signals import UNIT_KEY, Query, Stat
 from services.domain.window import RANGES, STEPS, Window, ending
@@ -146,15 +146,22 @@ def _known(value: float) -> float | None:
 
 
 def uses(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
-    """GPU equivalents by class of use: ``use``, ``gpus``, ``usd_per_day`` (NaN when nothing in it is priced).
+    """GPU equivalents by class, as :func:`services.domain.capacity.by_class` returns them.
 
-    Over all units of the scope that send metrics; of a shared unit the held share counts as its class and the rest as
-    free.
+    They add up to the scope's GPUs. A scope of pods has only what its pods hold: classes of what nobody holds are left
+    out.
     """
-    units = table(sources, scope)
-    if units.value is None:
-        return units
-    return replace(units, value=by_use(units.value))
+    stock = fleet.nodes(sources, scope)
+    if stock.value is None:
+        return stock
+    units = table(sources, replace(scope, range="1h"))
+    told = None if units.value is None or units.absence is not None else holdings(units.value)
+    nodes = stock.value
+    if scope.by_owner:
+        nodes = fleet.held_by(nodes, fleet.pods(sources, scope).value)
+    value = capacity.by_class(nodes, told)
+    problem = stock.problem or units.problem
+    return Reading(value[value["gpus"].ne(0)], stock.as_of, problem, stock.absence, stock.notes)
 
 
 def distribution(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
@@ -166,21 +173,11 @@ def distribution(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
 
 
 def wasters(sources: Sources, scope: Scope, most: int = 200) -> Reading[pd.DataFrame]:
-    """Held units with the most unused GPU equivalents over the window, dearest first.
-
-    The columns of ``GPUS`` and ``wasted`` (held × (1 − mean utilisation), GPU equivalents) and ``wasted_usd_per_day``.
-    """
+    """Who leaves most of the GPUs they hold unused over the window, frame :data:`services.domain.gpus.WASTERS`."""
     units = table(sources, scope)
     if units.value is None:
         return units
-    frame = units.value
-    held = frame[(frame["held"] > 0) & frame["util"].notna()]
-    rated = held.assign(wasted=held["held"] * (1 - held["util"].clip(0, 1)))
-    rated = rated.assign(wasted_usd_per_day=rated["wasted"] * rated["price"] * 24)
-    order = ["wasted_usd_per_day", "wasted"]
-    return replace(
-        units, value=rated.sort_values(order, ascending=False, kind="stable", na_position="last").head(most)
-    )
+    return replace(units, value=waste(units.value).head(most))
 
 
 MEASURES = {"util": "Utilisation", "util_now": "Utilisation now", "memory": "Memory used", "temperature": "Temperature"}

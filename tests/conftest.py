@@ -1,10 +1,13 @@
 """What all tests share: the clock, a database server, and (see below) the demo's sources."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from services.ports import Sources
 from tests import postgresql
 
 NOW = datetime(2026, 6, 3, 12, 0, 30, tzinfo=UTC)
@@ -34,4 +37,27 @@ def postgresql_server() -> Iterator[str]:
         yield folder
 
 
-# The fixture `sources` (the demo's runtime with an inline executor) belongs here.
+class Inline(Executor):
+    """Runs what is submitted at once, in the caller's thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+def demo_sources(at: datetime = NOW, **changes: Any) -> Sources:
+    """The demo estate at a frozen instant."""
+    from services import demo
+
+    pool = Inline()
+    return Sources(mode="demo", clusters=demo.build(clock=lambda: at, pool=pool, **changes), now=lambda: at, pool=pool)
+
+
+@pytest.fixture
+def sources() -> Sources:
+    """The demo estate at :data:`NOW`, with work done inline."""
+    return demo_sources()

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.observe._utilisation_map import GPU
-from pages.ui import charts, panels, queries, shell, tables, words
+from pages.ui import charts, panels, queries, shell, tables, theme, words
 from pages.ui.shell import Page
 from services.domain.signals import SIGNALS
 from services.utilisation import CARD_SIGNALS
@@ -12,8 +12,11 @@ from services.utilisation import CARD_SIGNALS
 _ICONS = {
     "active": ":material/play_circle:",
     "held idle": ":material/pause_circle:",
+    "not measured": ":material/help:",
     "free": ":material/radio_button_unchecked:",
-    "unknown": ":material/help:",
+    "closed": ":material/block:",
+    "out of use": ":material/error:",
+    "remainder": ":material/donut_small:",
 }
 
 
@@ -31,7 +34,7 @@ def classes(page: Page) -> None:
             text=f"{_ICONS[row['use']]} **{charts.USE_WORDS[row['use']]}**: {words.gpus(row['gpus'])} "
             f"({words.share(ratio)}){money}",
         )
-    st.caption("Of all GPUs that send metrics; of a shared GPU, what nobody holds counts as free. List prices.")
+    st.caption(f"Now. Together {words.gpus(total)}, each once; money at list prices.")
 
 
 def basis(page: Page) -> None:
@@ -99,7 +102,7 @@ def _card(page: Page, units: pd.DataFrame) -> None:
             names = rows["instance"].replace("", "whole GPU")
             trend = rows.assign(group=[name if name == "whole GPU" else f"instance {name}" for name in names])
             st.plotly_chart(
-                charts.lines(trend, SIGNALS[signal].unit, panels.zone()),
+                charts.lines(trend, SIGNALS[signal].unit, panels.zone(), theme.current(), height=200),
                 key=f"util_card_{signal}",
                 alt=f"{title} of GPU {first['gpu']}.",
                 config={"displayModeBar": False},

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import charts, filters, panels, queries, shell, words
+from pages.ui import charts, filters, panels, queries, shell, theme, words
 from pages.ui.shell import Page
 from services.domain.signals import Unit
 from services.utilisation import MEASURES
@@ -57,7 +57,7 @@ def draw(page: Page, node: str, measure: str) -> None:
     )
     unit = Unit.CELSIUS if measure == "temperature" else Unit.RATIO
     st.plotly_chart(
-        charts.heat(cells, unit, per_node=per_node, dark=st.context.theme.type == "dark"),
+        charts.heat(cells, unit, theme.current()),
         key=MAP,
         on_select=_picked,
         selection_mode="points",

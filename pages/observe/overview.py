@@ -16,6 +16,8 @@ def picture() -> None:
     with left:
         st.subheader("Where the GPUs go", anchor=False, help="Each stage is a part of the one above it; now.")
         panels.funnel(page)
+        st.subheader(f"Utilisation, {scope.range}", anchor=False)
+        panels.utilisation(page)
         st.subheader("Free GPUs by pool", anchor=False)
         reading = queries.pools(mode, scope)
         pools = shell.shown(reading, "Pools")

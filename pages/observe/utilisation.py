@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.observe import _utilisation_detail as detail
 from pages.observe import _utilisation_map as heat
-from pages.ui import charts, panels, queries, shell, tables, tiles
+from pages.ui import charts, panels, queries, shell, tables, theme, tiles
 from services.domain.attribution import GROUPS
 from services.panels.catalogue import PANELS
 
@@ -27,7 +27,7 @@ def picture() -> None:
         bands = shell.shown(queries.distribution(mode, scope), "Distribution")
         if bands is not None:
             st.plotly_chart(
-                charts.bands(bands), key="util_bands", alt="GPUs by utilisation band.", config={"displaylogo": False}
+                charts.bands(bands, theme.current()), key="util_bands", alt="GPUs by utilisation band.", config={"displaylogo": False}
             )
 
 

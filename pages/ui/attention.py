@@ -8,7 +8,7 @@ from services import runtime
 from services.domain import findings
 from services.domain.findings import Finding, Severity
 
-FIRST = 7
+FIRST = 8
 _ICONS = {
     Severity.CRITICAL: (":material/error:", "red", "Critical"),
     Severity.WARNING: (":material/warning:", "orange", "Warning"),
@@ -46,18 +46,25 @@ def draw(page: Page) -> None:
 def _row(page: Page, finding: Finding, place: int) -> None:
     icon, colour, word = _ICONS[finding.severity]
     with st.container(border=True, key=f"finding_{place}", gap="xxsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(word, icon=icon, color=colour)
-            shell.link(finding.page, words.plain(finding.title), page.scope, icon="", help="Open", **finding.params)
-        st.caption(" · ".join(_facts(finding)), width="stretch")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", horizontal_alignment="distribute"):
+            shell.link(
+                finding.page, words.plain(finding.title), page.scope, icon=icon, help=f"{word}: open", **finding.params
+            )
+            if _stake(finding):
+                st.markdown(f"**{_stake(finding)}**", width="content")
+        st.caption(f":{colour}[{word}] · " + " · ".join(_facts(finding)))
+
+
+def _stake(finding: Finding) -> str:
+    if finding.usd_per_day is not None:
+        return f"{words.plain(words.money(finding.usd_per_day))} a day"
+    return "" if finding.gpus is None else words.gpus(finding.gpus)
 
 
 def _facts(finding: Finding) -> list[str]:
-    facts = [words.plain(words.sentence(finding.detail))]
-    if finding.usd_per_day is not None:
-        facts.append(f"**{words.plain(words.money(finding.usd_per_day))} a day**")
-    elif finding.gpus is not None:
-        facts.append(f"**{words.gpus(finding.gpus)}**")
+    # The list keeps to the first reason; the table and the view behind the link have all of them.
+    first = finding.detail.split("; ", 1)[0].split(". ", 1)[0]
+    facts = [words.plain(first.removesuffix("."))]
     if finding.team:
         facts.append(f"team {words.plain(finding.team)}")
     if finding.since is not None:

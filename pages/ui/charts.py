@@ -7,24 +7,30 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from pages.ui import words
+from pages.ui.theme import Theme
 from services.domain.signals import Unit
 
 HEIGHT = 300
-USE_COLOURS = {"active": "#1a7f9c", "held idle": "#d97a00", "free": "#8a94a6", "unknown": "#c2c8d2", "mixed": "#6a7bbd"}
-USE_SYMBOLS = {"active": "square", "held idle": "square-x", "free": "square-open", "unknown": "x-thin-open", "mixed": "square-cross"}
+USE_SYMBOLS = {
+    "active": "square",
+    "held idle": "diamond",
+    "free": "square-open",
+    "out of use": "square-x-open",
+    "unknown": "x-thin-open",
+    "mixed": "hexagon2",
+}
 USE_WORDS = {
     "active": "Active",
     "held idle": "Held idle",
     "free": "Free",
+    "closed": "Closed",
+    "out of use": "Out of use",
+    "remainder": "MIG remainder",
+    "not measured": "Held, not measured",
     "unknown": "Not measured",
     "mixed": "Mixed",
 }
 STAGE_WORDS = {"total": "Total", "allocated": "Allocated", "active": "Active", "effective": "Effective"}
-SHADES = {
-    False: ["#e3eef2", "#a9d0d6", "#63aeb4", "#167874", "#06403c"],
-    True: ["#20323b", "#1f5c61", "#238b86", "#4fc0b3", "#b9f3e4"],
-}
-"""From nothing to full, on a light and on a dark page."""
 _FORMATS = {
     Unit.RATIO: (".0%", ""),
     Unit.BYTES: (".3s", "B"),
@@ -53,7 +59,14 @@ def _layout(figure: go.Figure, *, height: int = HEIGHT, legend: bool = True) -> 
 
 
 def lines(
-    trend: pd.DataFrame, unit: Unit, zone: str, *, stacked: bool = False, target: tuple[str, float] | None = None
+    trend: pd.DataFrame,
+    unit: Unit,
+    zone: str,
+    theme: Theme,
+    *,
+    stacked: bool = False,
+    target: tuple[str, float] | None = None,
+    height: int = HEIGHT,
 ) -> go.Figure:
     """A line (or stacked area) per ``group`` of a trend with ``at``, ``group``, ``value``; gaps stay gaps.
 
@@ -63,7 +76,8 @@ def lines(
     figure = go.Figure()
     spec, suffix = _FORMATS[unit]
     groups = sorted(trend["group"].unique(), key=lambda name: (name == "others", name))
-    for group in groups:
+    for place, group in enumerate(groups):
+        colour = theme.free if group == "others" else theme.categorical[place % len(theme.categorical)]
         rows = trend[trend["group"] == group]
         figure.add_trace(
             go.Scatter(
@@ -73,7 +87,7 @@ def lines(
                 mode="lines",
                 stackgroup="all" if stacked else None,
                 connectgaps=False,
-                line={"width": 2},
+                line={"width": 2, "color": colour},
                 hovertemplate=f"%{{y:{spec}}}{suffix}",
             )
         )
@@ -84,69 +98,76 @@ def lines(
         )
     top = [0, 1] if unit is Unit.RATIO else None
     figure.update_yaxes(tickformat=spec, ticksuffix=suffix, range=top, rangemode="tozero", title=None)
-    return _layout(figure)
+    return _layout(figure, height=height, legend=len(groups) > 1)
 
 
-def funnel(stages: pd.DataFrame) -> go.Figure:
+def funnel(stages: pd.DataFrame, theme: Theme) -> go.Figure:
     """Total → allocated → active → effective: GPUs and dollars a day on each bar, its share of the total beside it."""
     known = stages[stages["gpus"].notna()]
     total = float(stages["gpus"].iat[0]) or np.nan
-    labels = [
-        f"<b>{words.count(gpus)}</b> GPUs · {words.share(gpus / total)}"
-        + ("" if np.isnan(usd) else f" · {words.money(usd)} a day")
-        for gpus, usd in zip(known["gpus"], known["usd_per_day"], strict=True)
-    ]
-    colours = ["#8a94a6", "#5da9bf", "#1a7f9c", "#0c4f66"]
     figure = go.Figure(
         go.Bar(
             x=known["gpus"].to_numpy(),
-            y=[STAGE_WORDS[stage] for stage in known["stage"]],
+            y=[
+                f"{STAGE_WORDS[stage]}  <b>{words.count(gpus)}</b>"
+                for stage, gpus in zip(known["stage"], known["gpus"], strict=True)
+            ],
             orientation="h",
-            text=labels,
-            textposition=["inside" if gpus > 0.55 * total else "outside" for gpus in known["gpus"]],
-            insidetextanchor="start",
-            marker_color=colours[: len(known)],
+            text=[
+                words.share(gpus / total) + ("" if np.isnan(usd) else f" · {words.money(usd)} a day")
+                for gpus, usd in zip(known["gpus"], known["usd_per_day"], strict=True)
+            ],
+            textposition="outside",
+            marker_color=[theme.sequential[shade] for shade in (2, 4, 6, 8)][: len(known)],
             hoverinfo="skip",
             cliponaxis=False,
-            textfont={"size": 13},
+            textfont={"size": 13, "color": theme.text},
         )
     )
-    figure.update_yaxes(autorange="reversed", title=None, tickfont={"size": 13})
-    figure.update_xaxes(visible=False, range=[0, total * 1.02 if total else 1])
-    figure.update_layout(hovermode=False)
-    return _layout(figure, height=190, legend=False).update_layout(hovermode=False)
+    figure.update_yaxes(autorange="reversed", title=None, tickfont={"size": 13, "color": theme.text})
+    # Room for the words beside the longest bar.
+    figure.update_xaxes(visible=False, range=[0, total * 1.8 if total else 1])
+    return _layout(figure, height=170, legend=False).update_layout(hovermode=False)
 
 
-def heat(cells: pd.DataFrame, unit: Unit, *, per_node: bool, dark: bool) -> go.Figure:
+def heat(cells: pd.DataFrame, unit: Unit, theme: Theme) -> go.Figure:
     """The heat map: a square per GPU (or per node of a large fleet), its colour the measure, its shape the class of use."""
     figure = go.Figure()
     spec, suffix = _FORMATS[unit]
-    rows = int(cells["row"].max()) + 1
-    columns = int(cells["column"].max()) + 1
-    size = int(np.clip(min(640 / max(rows, 1), 1000 / max(columns, 1)), 9, 26))
-    top = 1.0 if unit is Unit.RATIO else max(float(cells["value"].max()), 1.0)
-    bottom = 0.0 if unit is Unit.RATIO else float(np.nanmin([cells["value"].min(), top - 1]))
-    for place, use in enumerate(["active", "mixed", "held idle", "free", "unknown"]):
+    rows, columns = int(cells["row"].max()) + 1, float(cells["column"].max()) + 1
+    size = int(np.clip(min(560 / rows, 900 / max(columns, 1)), 8, 22))
+    colours = {
+        "active": theme.active,
+        "mixed": theme.mixed,
+        "held idle": theme.idle,
+        "free": theme.free,
+        "out of use": theme.broken,
+        "unknown": theme.unknown,
+    }
+    known = cells["value"].dropna()
+    top = 1.0 if unit is Unit.RATIO or known.empty else float(known.max())
+    bottom = 0.0 if unit is Unit.RATIO or known.empty else min(float(known.min()), top - 1)
+    scale_shown = False
+    for use in colours:
         part = cells[cells["use"] == use]
         if part.empty:
             continue
-        measured = part["value"].notna().any()
         marker: dict[str, Any] = {
             "symbol": USE_SYMBOLS[use],
             "size": size,
-            "line": {"width": 2 if use in ("free", "unknown") else 1, "color": USE_COLOURS[use]},
+            "color": colours[use],
+            "line": {"width": 1 if use in ("active", "mixed") else 2, "color": colours[use]},
         }
-        if measured and use != "unknown":
+        if use not in ("unknown", "free", "out of use") and part["value"].notna().any():
             marker |= {
-                "color": part["value"].fillna(0.0).to_numpy(),
+                "color": part["value"].to_numpy(),
                 "cmin": bottom,
                 "cmax": top,
-                "colorscale": [[i / (len(SHADES[dark]) - 1), shade] for i, shade in enumerate(SHADES[dark])],
-                "showscale": place == 0,
-                "colorbar": {"tickformat": spec, "ticksuffix": suffix, "thickness": 10, "len": 0.8},
+                "colorscale": [[i / (len(theme.sequential) - 1), shade] for i, shade in enumerate(theme.sequential)],
+                "showscale": not scale_shown,
+                "colorbar": {"tickformat": spec, "ticksuffix": suffix, "thickness": 8, "outlinewidth": 0},
             }
-        else:
-            marker["color"] = USE_COLOURS[use]
+            scale_shown = True
         figure.add_trace(
             go.Scatter(
                 x=part["column"].to_numpy(),
@@ -170,18 +191,21 @@ def heat(cells: pd.DataFrame, unit: Unit, *, per_node: bool, dark: bool) -> go.F
                 + " · %{customdata[3]}<br>%{customdata[4]}<extra></extra>",
             )
         )
-    names = cells.drop_duplicates("label" if per_node else "row")
+    names = cells.drop_duplicates("label")
     figure.update_yaxes(
-        autorange="reversed",
+        range=[rows - 0.4, -0.6],
         showgrid=False,
         zeroline=False,
         tickvals=names["row"].to_numpy(),
         ticktext=list(names["label"]),
         title=None,
+        tickfont={"size": 12, "color": theme.text},
     )
-    figure.update_xaxes(visible=False, range=[-0.7, max(columns, 12) - 0.3])
-    figure = _layout(figure, height=int(np.clip(rows * (size + 8) + 90, 220, 900)))
-    return figure.update_layout(hovermode="closest", legend={"itemsizing": "constant", "y": -0.04}, clickmode="event+select")
+    figure.update_xaxes(visible=False, range=[-0.8, max(columns, 32) - 0.2])
+    figure = _layout(figure, height=int(np.clip(rows * (size + 10) + 70, 150, 900)))
+    return figure.update_layout(
+        hovermode="closest", legend={"itemsizing": "constant", "y": -0.02, "yanchor": "top"}, clickmode="event+select"
+    )
 
 
 def described(value: float, unit: Unit) -> str:
@@ -191,14 +215,14 @@ def described(value: float, unit: Unit) -> str:
     return words.share(value) if unit is Unit.RATIO else f"{value:.0f} °C"
 
 
-def bands(frame: pd.DataFrame) -> go.Figure:
+def bands(frame: pd.DataFrame, theme: Theme) -> go.Figure:
     """Distribution: GPU equivalents in each band of utilisation, held and free apart."""
     figure = go.Figure()
-    for use, colour in (("held", USE_COLOURS["active"]), ("free", USE_COLOURS["free"])):
+    for use, colour in (("held", theme.active), ("free", theme.free)):
         part = frame[frame["use"] == use]
         figure.add_trace(
             go.Bar(
-                x=list(part["band"]),
+                x=[band.removesuffix(" %") for band in part["band"]],
                 y=part["gpus"].to_numpy(),
                 name=use.capitalize(),
                 marker_color=colour,
@@ -207,5 +231,5 @@ def bands(frame: pd.DataFrame) -> go.Figure:
         )
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="GPUs", rangemode="tozero")
-    figure.update_xaxes(title=None)
-    return _layout(figure)
+    figure.update_xaxes(title="Mean utilisation, %", tickangle=0, tickfont={"size": 11})
+    return _layout(figure, height=260)

@@ -26,8 +26,6 @@ def draw() -> Scope:
 
     A value in the link that is not known (yet) stays chosen and is marked so: dropping it would silently widen the view.
     """
-    known = queries.choices(queries.mode())
-    chosen = {name: _choose(name, known.get(name, ())) for name in _WORDS}
     picked = st.segmented_control(
         "Time range",
         list(RANGES),
@@ -37,6 +35,8 @@ def draw() -> Scope:
         bind="query-params",
         width="stretch",
     )
+    known = queries.choices(queries.mode())
+    chosen = {name: _choose(name, known.get(name, ())) for name in _WORDS}
     return Scope(**chosen, range=picked or DEFAULT_RANGE)
 
 

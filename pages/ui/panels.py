@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import charts, queries, shell, tables, words
+from pages.ui import charts, queries, shell, theme, words
 from pages.ui.shell import Page
 from services.panels.catalogue import PANELS, Kind
 
@@ -33,7 +33,7 @@ def show(panel_id: str, page: Page, group: str, *, key: str) -> None:
         level = getattr(queries.policy(), panel.target)
         target = (f"target {words.share(level)}", level)
     figure = charts.lines(
-        trend, panel.unit, zone(), stacked=panel.kind is Kind.STACK, target=target
+        trend, panel.unit, zone(), theme.current(), stacked=panel.kind is Kind.STACK, target=target
     )
     st.plotly_chart(
         figure, key=key, alt=f"{panel.title} by {group} over the window {page.scope.range}.", config={"displaylogo": False}
@@ -51,7 +51,7 @@ def funnel(page: Page) -> None:
         nothing("No GPUs in this scope", "Clear the filters, or look at Sources if you expected some.")
         return
     st.plotly_chart(
-        charts.funnel(stages),
+        charts.funnel(stages, theme.current()),
         key="overview_funnel",
         alt="; ".join(f"{s}: {words.gpus(g)}" for s, g in zip(stages["stage"], stages["gpus"], strict=True)),
         config={"displayModeBar": False},
@@ -66,3 +66,25 @@ def funnel(page: Page) -> None:
     st.caption(" ".join(said))
     if reading.problem is not None or reading.absence is not None:
         shell.shown(reading, "Active and effective GPUs")
+
+
+def utilisation(page: Page) -> None:
+    """Utilisation of the whole scope over its window, small."""
+    trend = queries.fleet_utilisation(page.mode, page.scope).value
+    if trend is None or trend.empty:
+        return  # the tile above says why
+    target = queries.policy().utilisation_target
+    figure = charts.lines(
+        trend.assign(group="Utilisation"),
+        PANELS["utilisation"].unit,
+        zone(),
+        theme.current(),
+        target=(f"target {words.share(target)}", target),
+        height=170,
+    )
+    st.plotly_chart(
+        figure,
+        key="overview_trend",
+        alt=f"Utilisation over the window {page.scope.range}.",
+        config={"displayModeBar": False},
+    )

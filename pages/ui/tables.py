@@ -16,11 +16,10 @@ _SHARE: dict[str, Any] = {"format": "percent", "min_value": 0.0, "max_value": 1.
 
 POOLS = {
     "pool": C.TextColumn("Pool", pinned=True),
-    "cluster": C.TextColumn("Cluster"),
-    "model": C.TextColumn("GPU model"),
     "free": C.NumberColumn("Free", format="%.1f", help="GPU equivalents a pod could have now"),
-    "held_ratio": C.ProgressColumn("Held", **_SHARE, help="Share of what can be allocated on open nodes"),
     "gpus": C.NumberColumn("GPUs", format="%.0f", help="Physical GPUs"),
+    "held_ratio": C.ProgressColumn("Held", **_SHARE, help="Share of what can be allocated on open nodes"),
+    "model": C.TextColumn("GPU model"),
     "largest_free": C.NumberColumn("Largest free", format="%.1f", help="Most free GPUs on one node"),
     "out": C.NumberColumn("Out of use", format="%.1f", help="Unhealthy or missing GPUs"),
     "remainder": C.NumberColumn("Remainder", format="%.1f", help="Unusable because of the MIG layout"),
@@ -28,23 +27,22 @@ POOLS = {
     "capacity_type": C.TextColumn("Capacity"),
     "sharing": C.TextColumn("Sharing"),
     "usd_per_day": C.NumberColumn("Per day", format="$%.0f", help="List prices; empty when no price is known"),
+    "cluster": C.TextColumn("Cluster"),
 }
 
 WASTERS = {
     "workload": C.TextColumn("Workload", pinned=True),
     "team": C.TextColumn("Team"),
     "namespace": C.TextColumn("Namespace"),
-    "use": C.TextColumn("Class"),
     "util": C.ProgressColumn("Utilisation", **_SHARE, help="Mean over the window"),
     "held": C.NumberColumn("Held", format="%.2f", help="GPU equivalents"),
     "wasted": C.NumberColumn("Unused", format="%.2f", help="Held × (1 − utilisation), GPU equivalents"),
     "wasted_usd_per_day": C.NumberColumn("Unused per day", format="$%.0f", help="List prices; empty when unpriced"),
-    "node": C.TextColumn("Node"),
+    "idle": C.NumberColumn("Idle now", format="%.2f", help="Of held, on units that did nothing in the last half hour"),
+    "units": C.NumberColumn("Units", help="Whole GPUs or MIG instances"),
+    "holders": C.NumberColumn("Shared by", help="Most pods on one unit; its utilisation belongs to the card, not to one pod"),
     "model": C.TextColumn("GPU model"),
-    "profile": C.TextColumn("MIG profile"),
-    "holders": C.NumberColumn("Shared by", help="Pods on this unit; the utilisation belongs to the card, not to one pod"),
-    "gpu": C.TextColumn("GPU"),
-    "instance": C.TextColumn("Instance"),
+    "nodes": C.TextColumn("Nodes"),
     "cluster": C.TextColumn("Cluster"),
 }
 

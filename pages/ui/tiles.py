@@ -79,8 +79,6 @@ def _utilisation(trend: Reading[pd.DataFrame], target: float, range_name: str) -
         delta_arrow="off",
         border=True,
         height="stretch",
-        chart_data=None if frame is None else [round(float(value), 3) for value in frame["value"]],
-        chart_type="area",
         help="Mean share of time engines were busy, over all GPUs that send metrics, held or not.",
     )
 

@@ -1,8 +1,8 @@
 """From answer bytes to columns: one labels table and one dense array of values, never a dict per sample.
 
-1,000 series of 288 points decode more than five times faster than through ``MetricRangeDataFrame`` of the client library
-(``python -m tests.bench.bench_prom``): label sets are decoded once a series, and samples go straight
-into one array.
+``python -m tests.bench.bench_prom`` compares it with ``MetricRangeDataFrame`` of the client library: 1,000 series of
+288 points take less than a fifth of the time and of the memory, as label sets are decoded once a series and samples go
+straight into one array.
 """
 
 import math
@@ -109,19 +109,16 @@ def _samples_of_matrix(raw: list[bytes], grid: Grid) -> Floats:
     only of series with gaps: the API gives the points of a step grid in order, so a series as long as the grid has all.
     """
     samples = np.full((len(raw), grid.points), math.nan)
-    parts = [text.split(b'"') for text in raw]
-    complete = [row for row, part in enumerate(parts) if len(part) == 2 * grid.points + 1 and _begins(part, grid)]
-    if complete:
-        flat = np.fromiter(
-            (float(value) for row in complete for value in parts[row][1::2]), np.float64, len(complete) * grid.points
-        )
-        samples[complete] = flat.reshape(len(complete), grid.points)
-    for row in sorted(set(range(len(raw))) - set(complete)):
-        times = np.array([_time(piece) for piece in parts[row][:-1:2]], np.float64)
+    for row, text in enumerate(raw):
+        parts = text.split(b'"')
+        if len(parts) == 2 * grid.points + 1 and _begins(parts, grid):
+            samples[row] = np.fromiter(map(float, parts[1::2]), np.float64, grid.points)
+            continue
+        times = np.array([_time(piece) for piece in parts[:-1:2]], np.float64)
         columns = np.rint((times - grid.first_s) / grid.step_s).astype(np.intp)
         if len(columns) and columns.min() < 0:
             raise ValueError("a sample before the first instant")
-        samples[row, columns] = [float(value) for value in parts[row][1::2]]
+        samples[row, columns] = [float(value) for value in parts[1::2]]
     return samples
 
 

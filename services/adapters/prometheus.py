@@ -62,7 +62,7 @@ class PrometheusMetrics:
     def range(self, query: Query, window: Window, only: Mapping[str, Sequence[str]] | None = None) -> Samples:
         """Answer at each point of the window. Raises as :meth:`instant`, and Rejected for a step below the scrape's."""
         if query.over is not None:
-            raise ValueError("a range answers instants, not spans: over must be None")
+            raise Rejected(self._name, "A range question cannot have a trailing span.")
         step_s, measured_s = window.step.total_seconds(), self._access.scrape_interval_s
         if step_s < measured_s:
             raise Rejected(

@@ -7,7 +7,7 @@ from services.demo.estate import FOUNDED
 from services.demo.moment import Moment, PodFacts, controller, meta, stamp
 from services.demo.names import uid
 from services.demo.podobjects import PLUGIN, labels, owner, pool_selector
-from services.demo.policies import blocked_here, blocked_replicaset, blocked_since, refusal_condition
+from services.demo.policies import blocked_here, blocked_replicaset, blocked_since, blocked_uid, refusal_condition
 from services.demo.scenario import Blocked
 from services.demo.workloads import Work
 from services.domain.objects import Generic
@@ -110,13 +110,13 @@ def replicasets(moment: Moment) -> list[Generic]:
                 )
             )
     for blocked in blocked_here(moment):
-        above = controller("Deployment", blocked.name, uid(site, "deployment", blocked.namespace, blocked.name))
+        above = controller("Deployment", blocked.name, blocked_uid(moment, blocked, "deployment"))
         name = blocked_replicaset(blocked)
         found.append(
             Generic(
                 metadata=meta(
                     name,
-                    uid(site, "replicaset", blocked.namespace, name),
+                    blocked_uid(moment, blocked, "replicaset"),
                     blocked_since(moment),
                     namespace=blocked.namespace,
                     labels={"app.kubernetes.io/name": blocked.name},
@@ -255,7 +255,7 @@ def blocked_deployment(moment: Moment, blocked: Blocked) -> Generic:
     """The Deployment whose pods the quota refuses."""
     own = meta(
         blocked.name,
-        uid(moment.site, "deployment", blocked.namespace, blocked.name),
+        blocked_uid(moment, blocked, "deployment"),
         blocked_since(moment),
         namespace=blocked.namespace,
         labels={"app.kubernetes.io/name": blocked.name},

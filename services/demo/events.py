@@ -12,7 +12,7 @@ from services.demo.lanes import IMAGE_PULL
 from services.demo.moment import Moment, PodFacts, instant, meta
 from services.demo.names import uid
 from services.demo.podobjects import MISSING_IMAGE, image, why_waiting
-from services.demo.policies import blocked_here, blocked_replicaset, blocked_since, refusal
+from services.demo.policies import blocked_here, blocked_replicaset, blocked_since, blocked_uid, refusal
 from services.domain.objects import Event, EventSeries, EventSource, Reference
 
 TTL_S = 3600
@@ -159,7 +159,7 @@ def _blocked_events(moment: Moment) -> list[Event]:
     found = []
     for blocked in blocked_here(moment):
         name = blocked_replicaset(blocked)
-        identity = uid(moment.site, "replicaset", blocked.namespace, name)
+        identity = blocked_uid(moment, blocked, "replicaset")
         about = Reference(kind="ReplicaSet", name=name, namespace=blocked.namespace, uid=identity)
         first = blocked_since(moment)
         last = moment.now - moment.now % 960  # the controller's pauses between tries grow to sixteen minutes

@@ -7,7 +7,6 @@ and the renames of its 4.9.0 release notes (``Hostname`` became ``hostname`` alr
 from dataclasses import dataclass
 
 from services.demo import noise
-from services.demo.names import uid
 from services.demo.world import Site
 
 NAMESPACE = "gpu-operator"
@@ -65,7 +64,8 @@ FAMILIES = (
 
 def renamed(site: Site) -> bool:
     """Whether the cluster's exporter uses the names of 4.9.0."""
-    return site.plan.exporter >= "4.9"
+    major, minor = site.plan.exporter.split(".")[:2]
+    return (int(major), int(minor)) >= (4, 9)
 
 
 def metric(site: Site, family: Family) -> str:
@@ -132,8 +132,3 @@ def device_labels(
     labels["hostname" if new else "Hostname"] = node
     labels["DCGM_FI_SYSTEM_DRIVER_VERSION" if new else "DCGM_FI_DRIVER_VERSION"] = version
     return labels
-
-
-def exporter_uid(site: Site, node: str, job: str) -> str:
-    """Uid of the exporter's pod on a node."""
-    return uid(site, "pod", exporter_namespace(job), exporter_pod(site, node, job))

@@ -9,7 +9,7 @@ import numpy as np
 
 from services.demo import names
 from services.demo.estate import NEVER, NodeSlot, Roster
-from services.demo.lanes import IMAGE_PULL, Pods
+from services.demo.lanes import Pods
 from services.demo.names import uid
 from services.demo.workloads import Work
 from services.demo.world import Site
@@ -180,11 +180,6 @@ class Moment:
             if pod.ended > self.now:
                 found.setdefault(pod.work.index, []).append(pod)
         return found
-
-    @cached_property
-    def waiting_images(self) -> list[PodFacts]:
-        """Pods whose image cannot be pulled."""
-        return [pod for pod in self.pods if pod.fate == IMAGE_PULL and pod.node]
 
 
 def instant(seconds: int) -> datetime | None:

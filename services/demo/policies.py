@@ -72,6 +72,11 @@ def blocked_since(moment: Moment) -> int:
     return moment.now // 86400 * 86400 - 43_200
 
 
+def blocked_uid(moment: Moment, blocked: Blocked, kind: str) -> str:
+    """uid of a blocked Deployment ("deployment") or its ReplicaSet ("replicaset"); they are made anew each day."""
+    return uid(moment.site, kind, blocked.namespace, blocked.name, blocked_since(moment))
+
+
 def blocked_replicaset(blocked: Blocked) -> str:
     """Name of the ReplicaSet whose pods the quota refuses."""
     return f"{blocked.name}-7c9f6d5b8"

@@ -17,7 +17,7 @@ from services.demo.lanes import RUN, Pods, Timetable, scaled
 from services.demo.noise import Floats, Ints
 from services.demo.scenario import ClusterPlan, Scenario, Trouble, load
 from services.demo.workloads import Placement, Work
-from services.errors import NotFound, WrongSetting
+from services.errors import WrongSetting
 
 Journal = Callable[[], Sequence[Mapping[str, Any]]]
 
@@ -77,13 +77,6 @@ class Site:
     def roster(self, begin: int, end: int) -> Roster:
         """Nodes, GPUs and units that exist somewhere in ``begin … end``."""
         return self.estate.roster(begin, end)
-
-    def work_named(self, namespace: str, name: str) -> Work:
-        """The workload of that name. Raises NotFound."""
-        for work in self.works:
-            if (work.namespace, work.name) == (namespace, name):
-                return work
-        raise NotFound(f"There is no workload {namespace}/{name} in {self.name}.")
 
     def requests(self, work: Work, times: Ints) -> Floats:
         """Requests a second sent to a workload that serves, at each time (whole minutes)."""

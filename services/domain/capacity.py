@@ -90,6 +90,64 @@ def _mixed(values: pd.Series) -> str:
     return kinds[0] if len(kinds) == 1 else "mixed"
 
 
+CLASSES = ("active", "held idle", "not measured", "free", "closed", "out of use", "remainder")
+"""What every physical GPU is, in GPU equivalents that add up to the total:
+
+active        held, and on a unit that did any work in the last half hour (largest utilisation at least 1 %)
+held idle     held, and on a unit that did none
+not measured  held, and nobody measured its unit
+free, closed, remainder as in :data:`PARTS`; out of use is unhealthy and missing together
+"""
+
+
+def classes(nodes: pd.DataFrame, holdings: pd.DataFrame | None) -> pd.DataFrame:
+    """GPU equivalents by class for every row of ``nodes`` (with occupancy): columns :data:`CLASSES` and ``effective``.
+
+    ``holdings`` has a row per (unit, pod): ``cluster``, ``node``, ``equivalents``, ``peak`` and ``mean`` utilisation
+    (0..1, NaN when not measured); None when utilisation is not collected at all, and then all that is held is not
+    measured. ``effective`` is the part of active during which engines were busy. NaN where pods cannot be read.
+    """
+    held = nodes["held"]
+    split = pd.DataFrame(0.0, index=nodes.index, columns=["active", "held idle", "effective"])
+    if holdings is not None and len(holdings):
+        measured = holdings["equivalents"].where(holdings["peak"].notna(), 0.0)
+        works = holdings["peak"] >= IDLE_BELOW
+        parts = pd.DataFrame(
+            {
+                "cluster": holdings["cluster"],
+                "node": holdings["node"],
+                "measured": measured,
+                "active": measured.where(works, 0.0),
+                "effective": (measured * holdings["mean"]).where(works, 0.0).fillna(0.0),
+            }
+        )
+        sums = parts.groupby(["cluster", "node"])[["measured", "active", "effective"]].sum()
+        keyed = sums.reindex(pd.MultiIndex.from_frame(nodes[["cluster", "node"]])).fillna(0.0).set_index(nodes.index)
+        # Pods may hold more than the node can allocate any more; the classes speak of GPUs that exist.
+        scale = (held / keyed["measured"]).clip(upper=1.0).where(keyed["measured"] > 0, 1.0)
+        split["active"] = keyed["active"] * scale
+        split["held idle"] = (keyed["measured"] - keyed["active"]) * scale
+        split["effective"] = keyed["effective"] * scale
+    split["not measured"] = (held - split["active"] - split["held idle"]).clip(lower=0.0)
+    split.loc[split["not measured"] < 1e-9, "not measured"] = 0.0
+    split[["free", "closed", "remainder"]] = nodes[["free", "closed", "remainder"]]
+    split["out of use"] = nodes["unhealthy"] + nodes["missing"]
+    return split[[*CLASSES, "effective"]]
+
+
+def by_class(nodes: pd.DataFrame, holdings: pd.DataFrame | None) -> pd.DataFrame:
+    """GPU equivalents and money by class: ``use`` (all of :data:`CLASSES`), ``gpus``, ``usd_per_day`` of priced GPUs."""
+    split = classes(nodes, holdings)[list(CLASSES)]
+    money = split.mul(nodes["price"] * 24, axis=0)
+    return pd.DataFrame(
+        {
+            "use": list(CLASSES),
+            "gpus": split.sum(skipna=False).to_numpy(),
+            "usd_per_day": money.sum(min_count=1).to_numpy(),
+        }
+    )
+
+
 FUNNEL = ("total", "allocated", "active", "effective")
 """Stages of the funnel, each a part of the one before:
 
@@ -103,36 +161,17 @@ effective  of those, the share of time their engines were busy
 def funnel(nodes: pd.DataFrame, holdings: pd.DataFrame | None) -> pd.DataFrame:
     """The funnel in GPU equivalents and US dollars per day.
 
-    ``nodes`` with occupancy and ``price``; ``holdings`` a row per (unit, pod) with ``node``, ``cluster``, ``equivalents``,
-    ``peak`` and ``mean`` utilisation (0..1, NaN when not measured), or None when utilisation is not collected at all.
+    ``nodes`` with occupancy and ``price``; ``holdings`` as for :func:`classes`, None when utilisation is not collected.
     Returns one row per stage: ``stage``, ``gpus`` (NaN when it cannot be told), ``usd_per_day`` (of priced GPUs only),
     ``unpriced`` (GPUs left out of the money) and ``unmeasured`` (allocated GPUs whose work nobody measured: they are in
     neither *active* nor *effective*).
     """
-    amount = {
-        "total": nodes["gpus"],
-        "allocated": nodes["held"],
-    }
+    amount = {"total": nodes["gpus"], "allocated": nodes["held"]}
     unmeasured = np.nan
     if holdings is not None:
-        measured = holdings["equivalents"].where(holdings["peak"].notna(), 0.0)
-        per_node = pd.DataFrame(
-            {
-                "cluster": holdings["cluster"],
-                "node": holdings["node"],
-                "measured": measured,
-                "active": measured.where(holdings["peak"] >= IDLE_BELOW, 0.0),
-                "effective": (measured * holdings["mean"]).where(holdings["peak"] >= IDLE_BELOW, 0.0).fillna(0.0),
-            }
-        )
-        sums = per_node.groupby(["cluster", "node"])[["measured", "active", "effective"]].sum()
-        keyed = sums.reindex(pd.MultiIndex.from_frame(nodes[["cluster", "node"]])).fillna(0.0).set_index(nodes.index)
-        # Pods may hold more than the node can allocate any more; the funnel speaks of GPUs that exist.
-        scale = (nodes["held"] / keyed["measured"]).clip(upper=1.0).where(keyed["measured"] > 0, 1.0)
-        amount["active"] = keyed["active"] * scale
-        amount["effective"] = keyed["effective"] * scale
-        unmeasured = float((nodes["held"] - keyed["measured"] * scale).clip(lower=0.0).sum())
-        unmeasured = 0.0 if unmeasured < 1e-6 else unmeasured
+        split = classes(nodes, holdings)
+        amount |= {"active": split["active"], "effective": split["effective"]}
+        unmeasured = float(split["not measured"].sum())
     rows = []
     for stage in FUNNEL:
         if stage not in amount:

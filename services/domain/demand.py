@@ -75,7 +75,7 @@ def _blocked(cluster: str, events: Iterable[Event], team_of: Mapping[str, str]) 
             ),
             "blocked",
             "Quota used up",
-            f"quota {match.group('quota')} allows no more: {limits}",
+            f"Quota {match.group('quota')} allows no more: {limits}",
             _first_seen(event),
         )
     return frames.table(WAITING, list(newest.values()))

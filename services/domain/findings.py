@@ -7,6 +7,7 @@ from enum import IntEnum
 
 import pandas as pd
 
+from services.domain.inventory import short_node
 from services.domain.xid import explain
 
 
@@ -116,7 +117,7 @@ def unmet(waiting: pd.DataFrame, now: datetime) -> Iterable[Finding]:
             kind="Unmet demand" if state != "failing" else "Cannot start",
             severity=Severity.CRITICAL if state == "waiting" and _long(since, now) else Severity.WARNING,
             title=f"{what}: {str(reason)[:1].lower()}{str(reason)[1:]}",
-            detail=f"{first['message'][:1].upper()}{first['message'][1:]}. Asks for {first['resources']}.",
+            detail=f"{first['message']}. Asks for {first['resources']}.",
             cluster=str(cluster),
             team=str(first["team"]),
             gpus=None if pd.isna(wanted) else float(wanted),
@@ -131,16 +132,17 @@ def broken_nodes(nodes: pd.DataFrame) -> Iterable[Finding]:
     for row in nodes[nodes["state"].isin(["not ready", "no GPUs", "fewer GPUs"])].to_dict("records"):
         lost = row["gpus"] if row["state"] != "fewer GPUs" else row["unhealthy"] + row["missing"]
         words = {
-            "not ready": f"{row['node']} is not ready",
-            "no GPUs": f"{row['node']} lost all its GPUs",
-            "fewer GPUs": f"{row['node']} has {lost:g} of its {row['gpus']:g} GPUs out of use",
+            "not ready": f"{short_node(row['node'])} is not ready",
+            "no GPUs": f"{short_node(row['node'])} lost all its GPUs",
+            "fewer GPUs": f"{short_node(row['node'])} has {lost:g} of its {row['gpus']:g} GPUs out of use",
         }
         yield Finding(
             key=f"node/{row['cluster']}/{row['node']}",
             kind="GPUs lost",
             severity=Severity.WARNING if row["state"] == "fewer GPUs" else Severity.CRITICAL,
             title=words[row["state"]],
-            detail=f"{row['state_message'][:1].upper()}{row['state_message'][1:]}. Pool {row['pool']}, {row['model']}.",
+            detail=f"{row['state_message'][:1].upper()}{row['state_message'][1:]}. Node {row['node']}, pool {row['pool']}, "
+            f"{row['model']}.",
             cluster=row["cluster"],
             gpus=float(lost),
             usd_per_day=None if pd.isna(row["price"]) else float(lost * row["price"] * 24),
@@ -159,7 +161,7 @@ def drifted_nodes(nodes: pd.DataFrame) -> Iterable[Finding]:
             key=f"drift/{row['cluster']}/{row['node']}",
             kind="Sharing drift",
             severity=Severity.NOTICE,
-            title=f"{row['node']} is not set up as its labels say",
+            title=f"{short_node(row['node'])} is not set up as its labels say",
             detail=f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}.",
             cluster=row["cluster"],
             gpus=float(row["gpus"]),
@@ -196,7 +198,7 @@ def sick_gpus(xids: pd.DataFrame) -> Iterable[Finding]:
             key=f"xid/{row['cluster']}/{row['gpu']}",
             kind="GPU error",
             severity=Severity.CRITICAL,
-            title=f"A GPU on {row['node']} reported XID {int(row['value'])}",
+            title=f"A GPU on {short_node(row['node'])} reported XID {int(row['value'])}",
             detail=f"{known.meaning[:1].upper()}{known.meaning[1:]}: {known.action}. "
             f"GPU {row['gpu']}; the exporter does not say when.",
             cluster=row["cluster"],
@@ -217,7 +219,7 @@ def folded(found: Sequence[Finding]) -> list[Finding]:
         nodes[name].key: replace(
             nodes[name],
             severity=Severity.CRITICAL,
-            detail=" ".join([nodes[name].detail, *(f"{f.title.split(' reported ')[-1]}: {f.detail}" for f in its)]),
+            detail=" ".join([*(f"{f.title.split(' reported ')[-1]}, {f.detail}" for f in its), nodes[name].detail]),
         )
         for name, its in errors.items()
     }

@@ -17,7 +17,7 @@ GPUS = {
     "pool": "str",
     "model": "str",
     "fraction": "float64",  # GPU equivalents of the unit
-    "use": "str",  # free, held idle, active, unknown
+    "use": "str",  # one of USES
     "util": "float64",  # mean over the window, 0..1
     "util_now": "float64",
     "peak": "float64",  # largest over the idle test's span
@@ -37,7 +37,8 @@ GPUS = {
     "idle_since": "datetime64[us, UTC]",
 }
 
-USES = ("free", "held idle", "active", "unknown")
+USES = ("free", "held idle", "active", "out of use", "unknown")
+"""Class of a unit. out of use: nobody holds it and its node has nothing free (cordoned, not ready, or device broken)."""
 
 
 def gpus(
@@ -76,7 +77,7 @@ def gpus(
     place = nodes.set_index("node").reindex(rows["node"])
     rows["price"] = place["price"].to_numpy() if "price" in place else np.nan
     rows = _held(rows, index, owners, nodes, pods, place)
-    rows["use"] = _use(rows)
+    rows["use"] = _use(rows, place)
     idle = rows["use"] == "held idle"
     rows["idle_usd_per_day"] = (rows["held"] * rows["price"] * 24).where(idle, 0.0)
     rows["idle_since"] = pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us, UTC]")
@@ -148,12 +149,13 @@ def _one_or_many(values: pd.Series) -> str:
     return distinct[0] if len(distinct) == 1 else f"{distinct[0]} and {len(distinct) - 1} more"
 
 
-def _use(rows: pd.DataFrame) -> np.ndarray:
-    """free: nobody holds it; held idle: held, and never above IDLE_BELOW in the span; unknown: cannot be told."""
+def _use(rows: pd.DataFrame, place: pd.DataFrame) -> np.ndarray:
+    """held idle: held, and never above IDLE_BELOW in the span; unknown: cannot be told. Others as in USES."""
     held, peak = rows["held"], rows["peak"]
+    nothing_free = place["free"].lt(1e-9).to_numpy()
     return np.select(
-        [held.isna() | (held.gt(0) & peak.isna()), held.eq(0), peak.lt(IDLE_BELOW)],
-        ["unknown", "free", "held idle"],
+        [held.isna() | (held.gt(0) & peak.isna()), held.eq(0) & nothing_free, held.eq(0), peak.lt(IDLE_BELOW)],
+        ["unknown", "out of use", "free", "held idle"],
         default="active",
     )
 
@@ -172,28 +174,6 @@ def holdings(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def by_use(table: pd.DataFrame) -> pd.DataFrame:
-    """GPU equivalents and money per day by class: ``use`` (all of :data:`USES`), ``gpus``, ``usd_per_day``.
-
-    Of a shared unit the held share counts as the unit's class and what nobody holds as free; the sums are the table's.
-    """
-    known = table["held"].notna()
-    held = table["held"].where(known, 0.0)
-    rest = (table["fraction"] - held).clip(lower=0.0)
-    parts = pd.DataFrame(
-        {
-            "use": pd.concat([table["use"].where(known, "unknown"), pd.Series("free", index=table.index).where(known, "unknown")]),
-            "gpus": pd.concat([held, rest]),
-            "price": pd.concat([table["price"], table["price"]]),
-        }
-    )
-    parts = parts.assign(usd=parts["gpus"] * parts["price"] * 24)
-    sums = parts.groupby("use")[["gpus"]].sum().reindex(USES).fillna(0.0)
-    sums["usd_per_day"] = parts[parts["gpus"] > 0].groupby("use")["usd"].sum(min_count=1).reindex(USES)
-    sums.loc[sums["gpus"] == 0, "usd_per_day"] = 0.0
-    return sums.reset_index(names="use")
-
-
 BANDS = tuple(f"{low}–{low + 10} %" for low in range(0, 100, 10))
 
 
@@ -206,3 +186,49 @@ def by_band(table: pd.DataFrame) -> pd.DataFrame:
     full = pd.MultiIndex.from_product([range(10), ["held", "free"]], names=["band", "use"])
     answer = sums.rename_axis(["band", "use"]).reindex(full).fillna(0.0).rename("gpus").reset_index()
     return answer.assign(band=[BANDS[index] for index in answer["band"]])
+
+
+WASTERS = {
+    "cluster": "str",
+    "namespace": "str",
+    "workload": "str",
+    "team": "str",
+    "model": "str",
+    "units": "int64",
+    "holders": "int64",  # most pods on one of its units
+    "held": "float64",
+    "util": "float64",  # mean over the window, weighted by what is held
+    "wasted": "float64",  # held × (1 − utilisation)
+    "wasted_usd_per_day": "float64",  # NaN when unpriced
+    "idle": "float64",  # of held, on units that did nothing in the last half hour
+    "nodes": "str",
+}
+"""One row per workload and GPU model."""
+
+
+def waste(table: pd.DataFrame) -> pd.DataFrame:
+    """What is held and not used over the window, frame :data:`WASTERS`, dearest first.
+
+    A unit that several workloads share is one row under all their names: its utilisation belongs to the card.
+    """
+    held = table[(table["held"] > 0) & table["util"].notna()]
+    if held.empty:
+        return frames.empty(WASTERS)
+    used = held["held"] * held["util"].clip(0, 1)
+    work = held.assign(
+        used=used,
+        wasted=held["held"] - used,
+        wasted_usd_per_day=(held["held"] - used) * held["price"] * 24,
+        idle=held["held"].where(held["use"] == "held idle", 0.0),
+    )
+    grouped = work.groupby(["cluster", "namespace", "workload", "model"], sort=True)
+    rows = grouped[["held", "used", "wasted", "idle"]].sum()
+    rows["wasted_usd_per_day"] = grouped["wasted_usd_per_day"].agg(lambda values: values.sum(skipna=False))
+    rows["util"] = rows["used"] / rows["held"]
+    rows["units"], rows["holders"] = grouped.size(), grouped["holders"].max()
+    rows["team"] = grouped["team"].first()
+    rows["nodes"] = grouped["node"].agg(_one_or_many)
+    ordered = rows.reset_index().sort_values(
+        ["wasted_usd_per_day", "wasted"], ascending=False, kind="stable", na_position="last"
+    )
+    return frames.conform(ordered, WASTERS)

@@ -11,21 +11,24 @@ CELLS = {
     "node": "str",
     "gpu": "str",  # "" when the cell is a node, or a GPU that sends no metrics
     "row": "int64",  # place on the map
-    "column": "int64",
+    "column": "float64",
     "value": "float64",  # the measure; NaN when not measured
     "use": "str",  # free, held idle, active, unknown, mixed
     "gpus": "float64",  # GPU equivalents in the cell
     "text": "str",  # who holds it
-    "label": "str",  # name of the row
+    "label": "str",  # name of the pool (of one node: the node), the same on all its rows
 }
-NODES_A_ROW = 40
+A_ROW = 32
+"""Squares in a row of the map."""
+GAP = 0.6
+"""Room between two nodes, in squares."""
 
 
 def cells(gpus: pd.DataFrame, nodes: pd.DataFrame, measure: str, *, per_node: bool) -> pd.DataFrame:
     """Frame :data:`CELLS` from :data:`services.domain.gpus.GPUS` and the node inventory.
 
-    ``measure``: util, util_now, memory (used ÷ total) or temperature. Rows are nodes ordered by cluster and pool, and a
-    node's cells its GPUs; with ``per_node`` each cell is a node and a row holds up to :data:`NODES_A_ROW` of one pool.
+    ``measure``: util, util_now, memory (used ÷ total) or temperature. Every pool begins a row; its nodes follow each
+    other with a gap between them, each as a run of its GPUs, or with ``per_node`` as one square.
     """
     ordered = nodes.sort_values(["cluster", "pool", "node"], kind="stable").reset_index(drop=True)
     if ordered.empty:
@@ -66,24 +69,40 @@ def _one(values: pd.Series) -> str:
 
 
 def _by_gpu(cards: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
-    rows = {(c, n): place for place, (c, n) in enumerate(zip(nodes["cluster"], nodes["node"], strict=True))}
     seen = cards.sort_values(["cluster", "node", "gpu"], kind="stable")
-    seen = seen.assign(column=seen.groupby(["cluster", "node"]).cumcount())
+    seen = seen.assign(place=seen.groupby(["cluster", "node"]).cumcount())
     count = seen.groupby(["cluster", "node"]).size().to_dict()
     dark = [
         (cluster, node, "", count.get((cluster, node), 0) + offset)
         for cluster, node, gpus in zip(nodes["cluster"], nodes["node"], nodes["gpus"], strict=True)
         for offset in range(max(round(gpus) - count.get((cluster, node), 0), 0))
     ]
-    unseen = pd.DataFrame(dark, columns=["cluster", "node", "gpu", "column"]).assign(
+    unseen = pd.DataFrame(dark, columns=["cluster", "node", "gpu", "place"]).assign(
         value=np.nan, use="unknown", gpus=1.0, text=""
     )
     both = pd.concat([seen, unseen], ignore_index=True) if len(unseen) else seen
-    place = [rows.get(key, -1) for key in zip(both["cluster"], both["node"], strict=True)]
-    both = both.assign(row=place)
-    both = both[both["row"] >= 0]
-    pools = nodes["pool"].to_numpy()[both["row"]]
-    return frames.conform(both.assign(pool=pools, label=both["node"]).sort_values(["row", "column"]), CELLS)
+    width = both.groupby(["cluster", "node"]).size()
+    placed = _lay_out(nodes, width.reindex(pd.MultiIndex.from_frame(nodes[["cluster", "node"]])).fillna(0.0).to_numpy())
+    both = both.merge(placed, on=["cluster", "node"])
+    both["column"] = both["start"] + both["place"]
+    return frames.conform(both.sort_values(["row", "column"]), CELLS)
+
+
+def _lay_out(nodes: pd.DataFrame, widths: np.ndarray) -> pd.DataFrame:
+    """Where each node begins: ``cluster``, ``node``, ``pool``, ``label``, ``row``, ``start``."""
+    row, column, last = -1, 0.0, ("", "")
+    places = []
+    for cluster, pool, width in zip(nodes["cluster"], nodes["pool"], widths, strict=True):
+        if (cluster, pool) != last or column + width > A_ROW:
+            row, column, last = row + 1, 0.0, (cluster, pool)
+        places.append((row, column))
+        column += width + GAP
+    one = len(nodes) == 1
+    return nodes[["cluster", "node", "pool"]].assign(
+        label=nodes["node"] if one else nodes["pool"],
+        row=[place[0] for place in places],
+        start=[place[1] for place in places],
+    )
 
 
 def _by_node(cards: pd.DataFrame, nodes: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -94,19 +113,15 @@ def _by_node(cards: pd.DataFrame, nodes: pd.DataFrame, measure: str) -> pd.DataF
         value = grouped["value"].max()
     use = grouped["use"].agg(_one)
     index = pd.MultiIndex.from_frame(nodes[["cluster", "node"]])
-    within = nodes.groupby(["cluster", "pool"], sort=False).cumcount()
-    height = nodes.groupby(["cluster", "pool"], sort=False).size()
-    starts = (-(-height // NODES_A_ROW)).cumsum().shift(fill_value=0)
-    start = starts.reindex(pd.MultiIndex.from_frame(nodes[["cluster", "pool"]])).to_numpy()
+    placed = _lay_out(nodes, np.full(len(nodes), 1.0 - GAP))
     return frames.conform(
-        nodes.assign(
+        placed.assign(
             gpu="",
-            row=start + within.to_numpy() // NODES_A_ROW,
-            column=within % NODES_A_ROW,
+            column=placed["start"],
+            gpus=nodes["gpus"],
             value=value.reindex(index).to_numpy(),
             use=use.reindex(index).fillna("unknown").to_numpy(),
             text="",
-            label=nodes["pool"],
         ),
         CELLS,
     )

@@ -107,11 +107,11 @@ def unschedulable(message: str) -> tuple[str, str]:
             number = int(parts["n"]) if parts["n"] else 0
             found.append((number, fragment.reason.format(**parts), fragment.sentence.format(**parts)))
     if not found:
-        return ("Unschedulable", _clip(message) or "the scheduler gave no reason")
+        return ("Unschedulable", _clip(message) or "The scheduler gave no reason")
     gpu = [item for item in found if item[1] == "No free GPU"]
     first = gpu[0] if gpu else max(found, key=lambda item: item[0])
     others = [sentence for item in found if item is not first for sentence in item[2:]]
-    return first[1], "; ".join([first[2], *others])
+    return first[1], "; ".join([upper_first(first[2]), *others])
 
 
 def pod_state(pod: Pod) -> PodState:
@@ -122,11 +122,11 @@ def pod_state(pod: Pod) -> PodState:
     if not pod.spec.node_name:
         since = (scheduled.last_transition_time if scheduled else None) or pod.metadata.creation_timestamp
         if scheduled is not None and scheduled.reason == "SchedulingGated":
-            return PodState("waiting", "Held by a gate", "a scheduling gate holds it back (queue or policy)", since)
+            return PodState("waiting", "Held by a gate", "A scheduling gate holds it back (queue or policy)", since)
         if scheduled is not None and scheduled.status == "False":
             reason, sentence = unschedulable(scheduled.message or "")
             return PodState("waiting", reason, sentence, since)
-        return PodState("waiting", "Not scheduled yet", "the scheduler has not looked at it yet", since)
+        return PodState("waiting", "Not scheduled yet", "The scheduler has not looked at it yet", since)
     stuck = _stuck([*(status.init_container_statuses or ()), *(status.container_statuses or ())])
     ready = conditions.get("Ready")
     if stuck is not None:
@@ -143,8 +143,13 @@ def _stuck(statuses: list[ContainerStatus]) -> tuple[str, str] | None:
         if waiting is not None and waiting.reason in _WAITING:
             reason, sentence = _WAITING[waiting.reason]
             detail = _clip(waiting.message or "")
-            return reason, f"{sentence} ({detail})" if detail else sentence
+            return reason, upper_first(f"{sentence} ({detail})" if detail else sentence)
     return None
+
+
+def upper_first(text: str) -> str:
+    """The text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def _clip(text: str) -> str:

@@ -48,16 +48,11 @@ class MetricsAccess:
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """One cluster: its name on every page, how to reach it, and what counts as idle there.
-
-    ``metrics`` is None where no metrics source is configured. ``idle_after_minutes`` is how long a held GPU must have
-    been unused.
-    """
+    """One cluster: its name on every page and how to reach it. ``metrics`` is None where none is configured."""
 
     name: str
     kube: KubeAccess
     metrics: MetricsAccess | None = None
-    idle_after_minutes: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,8 @@ class Settings:
 
     ``database_url`` is an SQLAlchemy address and may hold a password, hence wrapped. ``team_label`` is the label key
     that names a pod's team (else its namespace's). ``live_refresh_s`` is the period of a page that refreshes itself.
-    ``utilisation_target`` (0..1) and ``startup_target_s`` are what the pages compare with.
+    ``utilisation_target`` (0..1) is what the pages compare with; ``idle_after_minutes`` how long a held GPU must have
+    been unused to be called idle.
     """
 
     mode: str
@@ -86,7 +82,6 @@ class Settings:
     team_label: str = "team"
     live_refresh_s: float = 15.0
     utilisation_target: float = 0.70
-    startup_target_s: float = 120.0
 
     @property
     def embedded_database(self) -> bool:

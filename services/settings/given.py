@@ -123,14 +123,6 @@ class Cluster(Section):
     )
     kubernetes: Kubernetes = _given(Kubernetes(), "How to reach the API server.", "a mapping of settings")
     prometheus: Prometheus | None = _given(None, "Where the GPU metrics are.", "a mapping of settings")
-    idle_after_minutes: float | None = _given(
-        None,
-        "Overrides the general setting for this cluster.",
-        "a number of minutes from 1 to 1440",
-        ge=1,
-        le=1440,
-        allow_inf_nan=False,
-    )
 
 
 class Given(BaseSettings):
@@ -184,14 +176,6 @@ class Given(BaseSettings):
         "a ratio above 0, at most 1",
         gt=0,
         le=1,
-        allow_inf_nan=False,
-    )
-    startup_target_s: float = _given(
-        120.0,
-        "Time in which a GPU pod is meant to start, in seconds.",
-        "a number of seconds from 1 to 86400",
-        ge=1,
-        le=86400,
         allow_inf_nan=False,
     )
     demo_scenario: str = _given(

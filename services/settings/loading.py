@@ -37,7 +37,7 @@ def load(environ: Mapping[str, str], *, base: Path | None = None) -> Settings:
     file_base = base / Path(called.file).expanduser().parent if called.file else base
     cluster_base = base if called.cluster_from_environment else file_base
     clusters = tuple(
-        _cluster(cluster, index, called, cluster_base, given.idle_after_minutes)
+        _cluster(cluster, index, called, cluster_base)
         for index, cluster in enumerate(given.clusters)
     )
     _refuse_twins(clusters, called)
@@ -55,7 +55,6 @@ def load(environ: Mapping[str, str], *, base: Path | None = None) -> Settings:
         team_label=given.team_label,
         live_refresh_s=given.live_refresh_s,
         utilisation_target=given.utilisation_target,
-        startup_target_s=given.startup_target_s,
     )
 
 
@@ -127,7 +126,7 @@ def _shown(value: Any, *, hidden: bool) -> str:
     return text
 
 
-def _cluster(given: Cluster, index: int, called: Names, base: Path, idle_after_minutes: float) -> ClusterSettings:
+def _cluster(given: Cluster, index: int, called: Names, base: Path) -> ClusterSettings:
     def kube_name(field: str) -> str:
         return called.of("clusters", index, "kubernetes", field)
 
@@ -143,7 +142,6 @@ def _cluster(given: Cluster, index: int, called: Names, base: Path, idle_after_m
         name=name,
         kube=rules.kubernetes(given.kubernetes, kube_name, base),
         metrics=rules.prometheus(given.prometheus, prometheus_name, base) if given.prometheus else None,
-        idle_after_minutes=given.idle_after_minutes or idle_after_minutes,
     )
 
 

@@ -48,7 +48,6 @@ clusters:
       matchers:
         cluster: prod-eu
   - name: lab
-    idle_after_minutes: 120
     kubernetes:
       kubeconfig: lab.kubeconfig
       namespaces: [research, shared]
@@ -66,7 +65,6 @@ def text() -> str:
     config = f"| `{names.CONFIG}` | | Path of the settings file. | the path of a YAML file |"
     one = [_row(f"`{name}`", _at(path)) for name, path in names.CLUSTER.items()]
     cluster = [_row("`name`", Cluster.model_fields["name"])]
-    cluster += [_row("`idle_after_minutes`", Cluster.model_fields["idle_after_minutes"])]
     cluster += [_row(f"`kubernetes.{key}`", field) for key, field in Kubernetes.model_fields.items()]
     cluster += [_row(f"`prometheus.{key}`", field) for key, field in Prometheus.model_fields.items()]
     parts = [

@@ -43,7 +43,7 @@ def test_without_any_setting_there_is_the_demo_and_an_embedded_database(tmp_path
     assert settings.embedded_database
     assert (settings.demo.scenario, settings.demo.gpus) == ("everyday", 64)
     assert (settings.idle_after_minutes, settings.team_label, settings.live_refresh_s) == (30.0, "team", 15.0)
-    assert (settings.utilisation_target, settings.startup_target_s) == (0.70, 120.0)
+    assert settings.utilisation_target == 0.70
     assert not list(tmp_path.iterdir())
 
 
@@ -54,7 +54,6 @@ def test_two_variables_connect_a_cluster() -> None:
     assert cluster.name == "prod-eu"
     assert cluster.kube == KubeAccess(context="prod-eu")
     assert cluster.metrics == MetricsAccess(url="https://prometheus.example.com")
-    assert cluster.idle_after_minutes == 30.0
 
 
 def test_a_cluster_needs_no_metrics_source() -> None:
@@ -76,11 +75,10 @@ def test_variables_can_say_everything_about_one_cluster(tmp_path: Path) -> None:
             "GFC_PROMETHEUS_MATCHERS": "cluster=prod-eu, env=live",
             "GFC_PROMETHEUS_MAX_SERIES": "500",
             "GFC_PROMETHEUS_CA_FILE": "",
-            "GFC_IDLE_AFTER_MINUTES": "45",
         },
         base=tmp_path,
     ).clusters
-    assert (cluster.name, cluster.idle_after_minutes) == ("Production EU", 45.0)
+    assert cluster.name == "Production EU"
     assert cluster.kube == KubeAccess(
         kubeconfig=str(tmp_path / "conf/eu.yaml"), namespaces=("research", "shared"), connect_timeout_s=1.5
     )
@@ -106,7 +104,6 @@ def test_a_file_says_several_clusters_and_variables_win_over_it(in_file, tmp_pat
               token_file: token
               matchers: {cluster: prod-eu}
           - name: lab
-            idle_after_minutes: 120
             kubernetes: {kubeconfig: lab.kubeconfig, namespaces: [research]}
         """
     )
@@ -116,7 +113,7 @@ def test_a_file_says_several_clusters_and_variables_win_over_it(in_file, tmp_pat
     assert eu.metrics is not None
     assert eu.metrics.token_file == str(tmp_path / "token")
     assert eu.metrics.matchers == {"cluster": "prod-eu"}
-    assert (lab.metrics, lab.idle_after_minutes) == (None, 120.0)
+    assert lab.metrics is None
     assert lab.kube.kubeconfig == str(tmp_path / "lab.kubeconfig")
 
 
@@ -146,8 +143,8 @@ def test_names_that_kubernetes_puts_into_pods_are_no_settings() -> None:
         ({"GFC_DEMO_GPUS": "many"}, 'GFC_DEMO_GPUS is "many"; expected a whole number from 64 to 20000.'),
         ({"GFC_UTILISATION_TARGET": "70"}, 'GFC_UTILISATION_TARGET is "70"; expected a ratio above 0, at most 1.'),
         (
-            {"GFC_STARTUP_TARGET_S": "nan"},
-            'GFC_STARTUP_TARGET_S is "nan"; expected a number of seconds from 1 to 86400.',
+            {"GFC_LIVE_REFRESH_S": "nan"},
+            'GFC_LIVE_REFRESH_S is "nan"; expected a number of seconds from 5 to 3600.',
         ),
         (
             {**CLUSTER, "GFC_PROMETHEUS_READ_TIMEOUT_S": "-1"},
@@ -409,5 +406,5 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
 def test_all_settings_have_a_place_in_the_answer() -> None:
     assert {field.name for field in dataclasses.fields(Settings)} == {
         "mode", "clusters", "database_url", "demo", "idle_after_minutes", "team_label", "live_refresh_s",
-        "utilisation_target", "startup_target_s",
+        "utilisation_target",
     }  # fmt: skip

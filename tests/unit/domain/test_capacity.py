@@ -124,3 +124,21 @@ def test_unpriced_gpus_are_left_out_of_the_money_and_said_so() -> None:
     stages = capacity.funnel(priced(node("a"), node("odd", labels=odd), held={}), None)
     assert stages["usd_per_day"].iat[0] == pytest.approx(8 * 6.88 * 24)
     assert stages["unpriced"].iat[0] == 8
+
+
+def test_the_classes_add_up_to_all_gpus() -> None:
+    frame = priced(
+        node("a"), node("b", allocatable={"nvidia.com/gpu": "7"}), node("c", cordoned=True), held={"a": 6, "b": 7, "c": 2}
+    )
+    told = holdings(("a", 4, 0.9, 0.5), ("a", 2, 0.001, 0.0), ("b", 5, 0.4, 0.4))
+    found = capacity.by_class(frame, told).set_index("use")
+    assert found["gpus"].to_dict() == pytest.approx(
+        {"active": 9, "held idle": 2, "not measured": 4, "free": 2, "closed": 6, "out of use": 1, "remainder": 0}
+    )
+    assert found["gpus"].sum() == frame["gpus"].sum() == 24
+    assert found["usd_per_day"].sum() == pytest.approx(24 * 6.88 * 24)
+
+
+def test_without_metrics_what_is_held_is_not_measured_and_not_idle() -> None:
+    found = capacity.by_class(priced(node("a"), held={"a": 8}), None).set_index("use")["gpus"]
+    assert (found["not measured"], found["held idle"], found["active"]) == (8, 0, 0)

@@ -36,7 +36,7 @@ def test_a_quota_that_allows_no_more_is_unmet_demand_although_no_pod_exists() ->
     rows = waiting_frame(events=(refused("chat-7d9c8b6f5d", QUOTA),))
     row = rows.iloc[0]
     assert (row["workload"], row["state"], row["reason"], row["units"], row["team"]) == ("chat", "blocked", "Quota used up", 2, "t")
-    assert row["message"] == "quota gpu allows no more: 7 of 8 nvidia.com/gpu are in use"
+    assert row["message"] == "Quota gpu allows no more: 7 of 8 nvidia.com/gpu are in use"
 
 
 def test_an_old_refusal_is_no_demand_any_more() -> None:

@@ -8,7 +8,7 @@ import pytest
 from services.domain import capacity, heat, inventory
 from services.domain.allocation import PODS
 from services.domain.frames import empty
-from services.domain.gpus import GPUS, by_band, by_use, gpus, holdings
+from services.domain.gpus import GPUS, WASTERS, by_band, gpus, holdings, waste
 from tests.factories import node
 
 WHOLE = [("n1", f"GPU-{i}", "", "", "NVIDIA H100 80GB HBM3") for i in range(4)]
@@ -59,8 +59,6 @@ def test_mig_instances_are_worth_their_slices() -> None:
     assert rows["fraction"].tolist() == pytest.approx([3 / 7, 2 / 7, 1 / 7])
     assert rows["held"].tolist() == pytest.approx([3 / 7, 2 / 7, 0])
     assert rows["use"].tolist() == ["active", "held idle", "free"]
-    used = by_use(rows).set_index("use")["gpus"]
-    assert used.to_dict() == pytest.approx({"free": 1 / 7, "held idle": 2 / 7, "active": 3 / 7, "unknown": 0})
     cell = heat.cells(rows, nodes, "util", per_node=False)
     # (3/7·0.5 + 2/7·0 + 1/7·0.2) ÷ (6/7)
     assert cell["value"].tolist() == pytest.approx([(1.5 + 0.2) / 6])
@@ -79,13 +77,24 @@ def test_two_of_four_replicas_hold_half_a_gpu() -> None:
     row = rows.iloc[0]
     assert (row["holders"], row["held"], row["use"]) == (2, 0.5, "active")
     assert (row["pods"], row["namespace"]) == ("a/x, b/y", "a and 1 more")
-    assert by_use(rows).set_index("use")["gpus"].to_dict() == {"free": 0.5, "held idle": 0, "active": 0.5, "unknown": 0}
     assert holdings(rows)[["equivalents", "mean"]].values.tolist() == [[0.5, 0.6]]
 
 
-def test_classes_of_use_add_up_to_the_gpus_measured() -> None:
-    rows = table(WHOLE, [0.9, 0.004, math.nan, 0.0], owners(WHOLE[:3], [("a", "x")] * 3), nodes_frame(node()))
-    assert by_use(rows)["gpus"].sum() == 4
+def test_a_unit_nobody_holds_on_a_node_with_nothing_free_is_out_of_use() -> None:
+    nodes = nodes_frame(node(cordoned=True))
+    rows = table(WHOLE, [0.5, 0.0, 0.0, 0.0], owners(WHOLE[:1], [("a", "x")]), nodes)
+    assert rows["use"].tolist() == ["active", "out of use", "out of use", "out of use"]
+
+
+def test_waste_is_what_is_held_and_not_used() -> None:
+    held = owners(WHOLE[:3], [("a", "x"), ("a", "y"), ("b", "z")])
+    rows = waste(table(WHOLE, [0.75, 0.25, 0.004, 0.0], held, nodes_frame(node())))
+    # Pods without owners are their own workload; b/z wastes 0.996 of a GPU at 2 USD an hour.
+    assert rows["workload"].tolist() == ["z", "y", "x"]
+    assert rows["wasted"].tolist() == pytest.approx([0.996, 0.75, 0.25])
+    assert rows["wasted_usd_per_day"].tolist() == pytest.approx([0.996 * 48, 0.75 * 48, 0.25 * 48])
+    assert rows["idle"].tolist() == [1, 0, 0]
+    assert {name: str(dtype) for name, dtype in rows.dtypes.items()} == WASTERS
 
 
 def test_without_owner_labels_only_whole_nodes_can_be_told() -> None:
@@ -124,5 +133,5 @@ def test_a_large_fleet_has_one_square_per_node() -> None:
     rows = table(WHOLE, [0.5] * 4, owners(WHOLE, [("a", "x")] * 4), nodes)
     cells = heat.cells(rows, nodes, "util", per_node=True)
     assert len(cells) == 100
-    assert cells["row"].max() == 2
+    assert cells["row"].max() == 3
     assert not cells.duplicated(["row", "column"]).any()

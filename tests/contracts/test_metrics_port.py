@@ -1,0 +1,147 @@
+"""What every ``Metrics`` promises, whoever implements it: the demo, and the adapter on a real Prometheus.
+
+``tests/integration/test_oracle.py`` compares the numbers of the two; here is what holds for any of them.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from services.domain.signals import DIMENSIONS, SIGNALS, UNIT_KEY, Combine, Query, Stat, Unit
+from services.domain.window import Window
+from services.errors import Rejected
+from services.ports import COVERAGE_COLUMNS, Metrics
+from tests.integration.prom_estate import END, SPAN, STEP, estate
+
+OVER = (SPAN, Stat.MEAN, STEP)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Metrics]]:
+    with estate(tmp_path_factory.mktemp("estate"), "demo-east") as sources:
+        yield {"demo": sources.demo, "real": sources.real}
+
+
+@pytest.fixture
+def demo() -> Metrics:
+    """The demo half needs no program and always runs."""
+    from services.demo.metrics import DemoMetrics
+    from services.demo.world import World
+
+    return DemoMetrics(World().sites["demo-east"], lambda: END)
+
+
+@pytest.fixture(params=["demo", "real"])
+def metrics(request: pytest.FixtureRequest) -> Metrics:
+    if request.param == "demo":
+        return request.getfixturevalue("demo")
+    return request.getfixturevalue("both")["real"]
+
+
+def dtypes(frame: pd.DataFrame) -> dict[str, str]:
+    return frame.dtypes.astype(str).to_dict()
+
+
+@pytest.mark.parametrize("by", [(), *((name,) for name in DIMENSIONS), ("pod", "namespace"), UNIT_KEY])
+def test_an_answer_has_the_columns_asked_for_in_that_order(metrics, by):
+    expected = {**dict.fromkeys(by, "str"), "value": "float64", "weight": "float64"}
+    for only in (None, {"node": ["nowhere"]}):
+        instant = metrics.instant(Query("util", by), END, only).frame
+        assert list(instant.columns) == list(expected)
+        assert dtypes(instant) == expected
+        assert instant.empty == (only is not None)
+        ranged = metrics.range(Query("util", by), Window(END - 2 * STEP, END, STEP), only).frame
+        assert dtypes(ranged) == {**expected, "at": "datetime64[us, UTC]"}
+        assert list(ranged.columns) == [*by, "at", "value", "weight"]
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_each_group_is_one_row_with_a_number_and_a_weight(metrics, signal):
+    for query in (Query(signal, ("node", "namespace")), Query(signal, ("node",), *OVER)):
+        frame = metrics.instant(query, END).frame
+        assert not frame.duplicated(list(query.by)).any()
+        assert np.isfinite(frame[["value", "weight"]]).all(axis=None)
+        assert (frame["weight"] > 0).all()
+        if SIGNALS[signal].unit is Unit.RATIO:
+            assert frame["value"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_weights_of_parts_add_up_to_the_whole(metrics, signal):
+    for over in ((), OVER):
+        whole = metrics.instant(Query(signal, (), *over), END).frame
+        for by in (("node",), ("model",), ("gpu", "instance"), ("profile",)):
+            parts = metrics.instant(Query(signal, by, *over), END).frame
+            assert parts["weight"].sum() == pytest.approx(whole["weight"].sum())
+            value, weight = parts["value"], parts["weight"]
+            if SIGNALS[signal].combine is Combine.SHARE:
+                assert (value * weight).sum() / weight.sum() == pytest.approx(whole["value"].iloc[0])
+            elif SIGNALS[signal].combine is Combine.SUM and not over:
+                assert value.sum() == pytest.approx(whole["value"].iloc[0])
+
+
+def test_namespaces_hold_no_more_than_there_is_and_pods_as_much_as_their_namespaces(metrics):
+    for query in ("util", "power"):
+        whole = metrics.instant(Query(query, ()), END).frame
+        namespaces = metrics.instant(Query(query, ("namespace",)), END).frame
+        pods = metrics.instant(Query(query, ("namespace", "pod")), END).frame
+        assert 0 < namespaces["weight"].sum() <= whole["weight"].iloc[0] + 1e-9
+        together = pods.groupby("namespace")["weight"].sum()
+        pd.testing.assert_series_equal(together, namespaces.set_index("namespace")["weight"].sort_index())
+        assert not (namespaces["namespace"] == "").any()
+
+
+def test_no_gpu_weighs_more_than_one(metrics):
+    for signal in ("util", "power"):
+        weights = metrics.instant(Query(signal, ("gpu",)), END).frame["weight"]
+        assert weights.max() <= 1 + 1e-9
+
+
+def test_a_span_is_the_range_it_covers(metrics):
+    window = Window(END - SPAN, END, STEP)
+    points = metrics.range(Query("util", ("node",)), window).frame
+    summed = (points["value"] * points["weight"]).groupby(points["node"]).sum()
+    weights = points.groupby("node")["weight"].sum()
+    span = metrics.instant(Query("util", ("node",), *OVER), END).frame.set_index("node").sort_index()
+    assert (summed / weights).to_numpy() == pytest.approx(span["value"].to_numpy())
+    assert (weights / window.points).to_numpy() == pytest.approx(span["weight"].to_numpy())
+
+
+def test_a_range_has_its_points_after_the_start_up_to_the_end(metrics):
+    frame = metrics.range(Query("power", ()), Window(END - 3 * STEP, END, STEP)).frame
+    assert frame["at"].tolist() == [END - 2 * STEP, END - STEP, END]
+
+
+def test_a_range_of_spans_is_refused(metrics):
+    with pytest.raises(Rejected):
+        metrics.range(Query("util", (), *OVER), Window(END - SPAN, END, STEP))
+
+
+def test_a_choice_is_an_exact_match(metrics):
+    nodes = sorted(metrics.instant(Query("util", ("node",)), END).frame["node"])
+    assert metrics.instant(Query("util", ("node",)), END, {"node": [nodes[0]]}).frame["node"].tolist() == nodes[:1]
+    for pattern in (".*", nodes[0][:-1] + ".", nodes[0].replace(".", "x"), nodes[0].upper(), '"} or up{a="'):
+        assert metrics.instant(Query("util", ("node",)), END, {"node": [pattern, "nobody"]}).frame.empty
+    assert metrics.instant(Query("util", ("node",)), END, {"node": []}).frame.empty
+
+
+def test_coverage_keeps_to_its_columns_and_knows_the_signals(metrics):
+    coverage = metrics.coverage()
+    assert dtypes(coverage.carriers) == COVERAGE_COLUMNS
+    assert set(coverage.carriers["signal"]) <= SIGNALS.keys()
+    assert coverage.has("util")
+    assert coverage.owner_labels in {"exported", "plain"}
+    assert (coverage.carriers["gpus"] <= coverage.carriers["series"]).all()
+    assert (coverage.carriers["newest_at"] <= END).all()
+
+
+def test_a_probe_tells_how_the_source_is(metrics):
+    status = metrics.probe()
+    assert status.source == "prometheus"
+    assert status.reachable
+    assert status.version
+    assert status.newest_at == END
+    assert END - status.newest_at < timedelta(minutes=5)
