@@ -6,7 +6,9 @@ from pages.ui import shell
 from services import runtime
 from services.errors import OpsError, WrongSetting
 
-st.set_page_config(page_title="GPU Fleet Console", page_icon=":material/memory:", layout="wide", initial_sidebar_state=270)
+st.set_page_config(
+    page_title="GPU Fleet Console", page_icon=":material/memory:", layout="wide", initial_sidebar_state=300
+)
 st.logo(":material/memory:", size="large")
 
 try:

@@ -1,0 +1,1 @@
+"""The pages of the console, and nothing else: no page script lies directly in this folder."""

@@ -11,7 +11,7 @@ from services.domain import frames
 from services.domain.kinds import KINDS
 from services.domain.signals import SIGNALS
 from services.errors import OpsError
-from services.ports import ClusterSource, Coverage, SourceStatus, Sources, StoreState
+from services.ports import ClusterSource, Coverage, Sources, SourceStatus, StoreState
 from services.reading import Absence, Problem, Reading
 
 STORES = {
@@ -107,10 +107,10 @@ def signals(sources: Sources, source: ClusterSource) -> Reading[pd.DataFrame]:
         carriers = known.value.carriers[known.value.carriers["signal"] == signal.id]
         if carriers.empty:
             rows.append((source.name, signal.title, "not collected", "", 0, 0, None, LOSES[signal.id]))
-        for row in carriers.to_dict("records"):
-            rows.append(
-                (source.name, signal.title, "collected", row["metric"], row["series"], row["gpus"], row["newest_at"], "")
-            )
+        rows += [
+            (source.name, signal.title, "collected", row["metric"], row["series"], row["gpus"], row["newest_at"], "")
+            for row in carriers.to_dict("records")
+        ]
     return Reading(frames.table(SIGNAL_ROWS, rows), known.as_of, known.problem)
 
 
@@ -177,7 +177,7 @@ def _metrics(cluster: str, coverage: Coverage) -> Iterable[Advice]:
         yield Advice(
             cluster,
             "Scrape dcgm-exporter",
-            "No GPU metric was found on this server. Without it you lose utilisation, idle GPUs, power and temperature.",
+            "No GPU metric was found here. Without it you lose utilisation, idle GPUs, power and temperature.",
             "# values of the dcgm-exporter chart\nserviceMonitor:\n  enabled: true\n  interval: 15s\n"
             "  additionalLabels: {}  # the labels your Prometheus selects ServiceMonitors by",
         )
@@ -200,7 +200,7 @@ def _metrics(cluster: str, coverage: Coverage) -> Iterable[Advice]:
             cluster,
             "Let dcgm-exporter name the pod on each GPU",
             "Without it you lose who holds which GPU, idle GPUs by owner, and GPU-hours by workload.",
-            "# environment of the dcgm-exporter DaemonSet\n- name: DCGM_EXPORTER_KUBERNETES\n  value: \"true\"",
+            '# environment of the dcgm-exporter DaemonSet\n- name: DCGM_EXPORTER_KUBERNETES\n  value: "true"',
         )
     if coverage.duplicates:
         yield Advice(
@@ -215,7 +215,7 @@ def _metrics(cluster: str, coverage: Coverage) -> Iterable[Advice]:
         yield Advice(
             cluster,
             "Allow-list node and pod labels in kube-state-metrics",
-            "The console reads labels from the Kubernetes API and loses nothing; your own PromQL by pool or team needs it.",
+            "The console reads labels from Kubernetes and loses nothing; your own PromQL by pool or team needs it.",
             "# arguments of kube-state-metrics\n- --metric-labels-allowlist=nodes=[karpenter.sh/nodepool,"
             "eks.amazonaws.com/nodegroup,cloud.google.com/gke-nodepool,nvidia.com/gpu.product],pods=[team]",
         )

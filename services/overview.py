@@ -62,7 +62,10 @@ def _known(values: pd.Series) -> float | None:
 
 
 def utilisation_trend(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
-    """Utilisation of the whole scope over its window: ``at``, ``value`` (0..1), ``weight`` (GPU equivalents measured)."""
+    """Utilisation of the whole scope over its window.
+
+    ``at``, ``value`` (0..1), ``weight`` (GPU equivalents measured).
+    """
     window = ending(sources.now(), scope.range)
     trend = panels.trend(sources, PANELS["utilisation"], scope, window, "pool")
     if trend.value is None or trend.value.empty:
@@ -115,7 +118,13 @@ def attention(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
         found = [f for f in found if f.key.split("/", 1)[0] in mine]
     problem = nodes.problem or table.problem or codes.problem
     absence = Absence.LOADING if nodes.absence is Absence.LOADING and not found else None
-    return Reading(findings.ranked(findings.folded(found)), nodes.as_of, problem, absence, tuple(dict.fromkeys((*nodes.notes, *table.notes))))
+    return Reading(
+        findings.ranked(findings.folded(found)),
+        nodes.as_of,
+        problem,
+        absence,
+        tuple(dict.fromkeys((*nodes.notes, *table.notes))),
+    )
 
 
 def xids(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:

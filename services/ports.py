@@ -50,7 +50,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class SourceStatus:
-    """How a source is doing, for the Sources page. ``latency_s`` of the last probe; ``newest_at`` of its newest datum."""
+    """How a source is doing, for the Sources page.
+
+    ``latency_s`` of the last probe; ``newest_at`` of its newest datum.
+    """
 
     source: str  # "kubernetes", "prometheus"
     address: str  # without credentials
@@ -99,9 +102,10 @@ class Samples:
 class Coverage:
     """What a metrics source holds about GPUs.
 
-    ``carriers``: a row per carrier metric present: ``signal``, ``metric``, ``series`` (raw series count, int64), ``gpus``
-    (distinct physical GPUs, int64), ``newest_at`` (UTC). ``labels``: GPU label names seen. ``owner_labels``: "exported"
-    (honorLabels off), "plain" (on) or "" when no series names a workload. ``duplicates``: GPUs scraped more than once.
+    ``carriers``: a row per carrier metric present: ``signal``, ``metric``, ``series`` (raw series count, int64),
+    ``gpus`` (distinct physical GPUs, int64), ``newest_at`` (UTC). ``labels``: GPU label names seen. ``owner_labels``:
+    "exported" (honorLabels off), "plain" (on) or "" when no series names a workload. ``duplicates``: GPUs scraped more
+    than once.
     ``also``: other metric families of interest that exist, such as "kube_pod_info" or "vllm:num_requests_running".
     """
 

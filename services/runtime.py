@@ -27,7 +27,10 @@ def now() -> datetime:
 
 
 def build(settings: Settings) -> Sources:
-    """Wire everything ``settings`` describe. Touches no network; raises WrongSetting for what only adapters can check."""
+    """Wire everything ``settings`` describe.
+
+    Touches no network; raises WrongSetting for what only adapters can check.
+    """
     for cluster in settings.clusters:
         kube_connect.check(cluster.name, cluster.kube)
     pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="sources")
@@ -66,7 +69,8 @@ def _journal(work: Work) -> Callable[[], Sequence[Mapping[str, Any]]]:
         if time.monotonic() - held[0] >= 1:
             try:
                 with work() as unit:
-                    found = [{**row.entry, "at": row.at, "cluster": row.cluster} for row in unit.journal.entries()]
+                    rows = unit.journal.entries()
+                found: list[Mapping[str, Any]] = [{**row.entry, "at": row.at, "cluster": row.cluster} for row in rows]
                 held = (time.monotonic(), found)
             except SourceUnavailable:  # the estate stays as it was while its database is away
                 held = (time.monotonic(), held[1])
@@ -108,7 +112,7 @@ def using(sources: Sources) -> Iterator[Sources]:
 
 def close() -> None:
     """Stop watching and release everything, in order; safe to call twice."""
-    global _current  # noqa: PLW0603
+    global _current
     with _lock:
         sources, _current = _current, None
     if sources is None:

@@ -22,9 +22,10 @@ _PRICE_FILE = Path(__file__).parent / "data" / "price_defaults.csv"
 class Inventory:
     """What one cluster has and who holds it.
 
-    ``nodes``: :data:`services.domain.inventory.NODES` plus :data:`services.domain.capacity.OCCUPANCY` and the columns of
-    :func:`services.domain.prices.gpu_hour`. ``pods``: :data:`services.domain.allocation.PODS`. ``units`` and ``claims``
-    as in those modules. ``waiting``: :data:`services.domain.demand.WAITING`. Frames are shared: never change them.
+    ``nodes``: :data:`services.domain.inventory.NODES` plus :data:`services.domain.capacity.OCCUPANCY` and the columns
+    of :func:`services.domain.prices.gpu_hour`. ``pods``: :data:`services.domain.allocation.PODS`. ``units`` and
+    ``claims`` as in those modules. ``waiting``: :data:`services.domain.demand.WAITING`. Frames are shared: never
+    change them.
     """
 
     nodes: pd.DataFrame

@@ -15,7 +15,7 @@ from services.domain.signals import UNIT_KEY, Query, Stat
 from services.domain.window import RANGES, STEPS, Window, ending
 from services.merge import merged
 from services.ports import ClusterSource, Sources
-from services.reading import Absence, Reading
+from services.reading import Absence, Problem, Reading
 
 _RECENT_STEP = timedelta(minutes=1)
 OWNERS = ("owners", Query("util", (*UNIT_KEY, "namespace", "pod")))
@@ -54,19 +54,25 @@ def _of_cluster(sources: Sources, source: ClusterSource, scope: Scope, window: W
     stock = snapshots.read(sources, source)
     if stock.value is None:
         return Reading(None, stock.as_of, stock.problem, stock.absence, stock.notes)
+    inventory = stock.value
     key = ("gpus", source.name, scope.range)
-    version = (int(sources.now().timestamp()) // sources.policy.refresh_s, id(stock.value))
-    whole = sources.memo.get(key, version, lambda: _build(sources, source, stock, scope.range, window))
+    version = (int(sources.now().timestamp()) // sources.policy.refresh_s, stock.absence, stock.problem)
+    whole = sources.memo.get(
+        key, version, lambda: _build(sources, source, inventory, scope.range, window, stock.problem)
+    )
     if whole.value is None or whole.value.empty:
         return whole
     return replace(whole, value=within(whole.value, scope, stock.value.pods))
 
 
 def _build(
-    sources: Sources, source: ClusterSource, stock: Reading[snapshots.Inventory], range_name: str, window: Window
+    sources: Sources,
+    source: ClusterSource,
+    inventory: snapshots.Inventory,
+    range_name: str,
+    window: Window,
+    troubled: Problem | None,
 ) -> Reading[pd.DataFrame]:
-    inventory = stock.value
-    assert inventory is not None
     pending: dict[str, Future[Reading[pd.DataFrame]]] = {
         name: sources.pool.submit(
             metrics.instant, sources, source, query, window.end if name == "util" else sources.now()
@@ -77,15 +83,13 @@ def _build(
     util = answers["util_now"]
     if util.value is None:
         return util
-    given = {
-        name: answer.value for name, answer in answers.items() if answer.value is not None and name != OWNERS[0]
-    }
+    given = {name: answer.value for name, answer in answers.items() if answer.value is not None and name != OWNERS[0]}
     owners = answers[OWNERS[0]].value
     known = metrics.coverage(sources, source)
     if known.value is not None and not known.value.owner_labels:
         owners = None
     value = gpus(source.name, given, owners, inventory.nodes, inventory.pods)
-    problem = next((a.problem for a in answers.values() if a.problem is not None), None) or stock.problem
+    problem = next((a.problem for a in answers.values() if a.problem is not None), None) or troubled
     notes = dict.fromkeys(note for answer in answers.values() for note in answer.notes)
     absence = Absence.NOT_COLLECTED if util.absence is Absence.NOT_COLLECTED and value.empty else None
     return Reading(value, util.as_of, problem, absence, tuple(notes))
@@ -115,12 +119,12 @@ class Summary:
     hottest: float | None  # degrees Celsius
 
 
-def summary(sources: Sources, scope: Scope) -> Reading[Summary]:
-    """The tiles of the Utilisation page."""
+def summary(sources: Sources, scope: Scope, node: str = "") -> Reading[Summary]:
+    """The tiles of the Utilisation page; of one ``node`` when it is given."""
     units = table(sources, scope)
     if units.value is None:
         return Reading(None, units.as_of, units.problem, units.absence, units.notes)
-    frame = units.value
+    frame = units.value if not node else units.value[units.value["node"] == node]
     cards = frame.drop_duplicates(["cluster", "gpu"])
     weighed = frame[frame["util"].notna()]
     weight = float(weighed["fraction"].sum())
@@ -188,8 +192,8 @@ CELLS_UP_TO = 400
 def heat(sources: Sources, scope: Scope, measure: str, node: str = "") -> Reading[pd.DataFrame]:
     """Cells of the heat map, frame :data:`services.domain.heat.CELLS`.
 
-    One cell per physical GPU while the scope has at most :data:`CELLS_UP_TO`, or of the one ``node``; else one per node.
-    GPU nodes without metrics have cells too, so that nothing that exists is out of sight.
+    One cell per physical GPU while the scope has at most :data:`CELLS_UP_TO`, or of the one ``node``; else one per
+    node. GPU nodes without metrics have cells too, so that nothing that exists is out of sight.
     """
     units = table(sources, scope)
     stock = fleet.nodes(sources, scope)

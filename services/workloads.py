@@ -48,9 +48,7 @@ def table(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     whole = merged(parts, lambda found: pd.concat(found, ignore_index=True))
     if whole.value is None:
         return whole
-    rows = whole.value.sort_values(
-        ["idle_gpu_hours", "held"], ascending=False, kind="stable", na_position="last"
-    )
+    rows = whole.value.sort_values(["idle_gpu_hours", "held"], ascending=False, kind="stable", na_position="last")
     absence = next((part.absence for part in parts if part.absence is not None), None)
     return replace(whole, value=frames.conform(rows, WORKLOADS), absence=whole.absence or absence)
 
@@ -64,7 +62,9 @@ def _of_cluster(sources: Sources, source: ClusterSource, scope: Scope, window: W
     now = _present(present)
     rows = now if used is None else now.merge(used, on=_KEYS, how="outer")
     if used is None:
-        rows = rows.assign(util=float("nan"), gpu_hours=float("nan"), idle_gpu_hours=float("nan"), idle_usd=float("nan"))
+        rows = rows.assign(
+            util=float("nan"), gpu_hours=float("nan"), idle_gpu_hours=float("nan"), idle_usd=float("nan")
+        )
     else:
         rows["team"] = rows["team"].where(rows["team"].notna(), rows["team_used"])
     rows = rows.assign(

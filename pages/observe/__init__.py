@@ -1,0 +1,1 @@
+"""Pages that answer what the fleet is doing."""

@@ -42,19 +42,27 @@ def basis(page: Page) -> None:
     reading = queries.carriers(page.mode, page.scope.cluster)
     if reading.value is None or reading.value.empty:
         return
-    parts = [
-        f"{row['metric']} ({row['gpus']} GPUs)"
-        for row in reading.value.to_dict("records")
-    ]
+    parts = [f"{row['metric']} ({row['gpus']} GPUs)" for row in reading.value.to_dict("records")]
     st.caption(
-        f":material/straighten: Utilisation is measured by {words.plain(', '.join(parts))}; per GPU the first of these that it reports."
+        f":material/straighten: Utilisation is measured by {words.plain(', '.join(parts))}; "
+        "per GPU the first of these that it reports."
     )
 
 
-def one_gpu(page: Page, node: str) -> None:
+def distribution(page: Page) -> None:
+    """GPU equivalents in ten bands of utilisation."""
+    bands = shell.shown(queries.distribution(page.mode, page.scope), "Distribution")
+    if bands is not None:
+        st.plotly_chart(
+            charts.bands(bands, theme.current()),
+            key="util_bands",
+            alt="GPU equivalents by band of mean utilisation.",
+            config={"displayModeBar": False},
+        )
+
+
+def one_node(page: Page, node: str) -> None:
     """The units of a node, and everything about the GPU chosen among them."""
-    if not node:
-        return
     st.subheader(f"GPUs of {words.plain(node)}", anchor=False)
     reading = queries.gpus(page.mode, page.scope)
     everything = shell.shown(reading, "GPUs")
@@ -62,10 +70,16 @@ def one_gpu(page: Page, node: str) -> None:
         return
     units = everything[everything["node"] == node].reset_index(drop=True)
     if units.empty:
-        panels.nothing("No metrics from this node", "Its GPUs are known from Kubernetes alone; see Sources.")
+        panels.nothing("No metrics from this node", "Its GPUs are known from Kubernetes alone, if at all; see Sources.")
         return
     tables.show(
-        units, tables.UNITS, key="util_units", alt=f"GPUs of {node}.", scope=page.scope, mode=page.mode, as_of=reading.as_of
+        units,
+        tables.UNITS,
+        key="util_units",
+        alt=f"GPUs of {node}.",
+        scope=page.scope,
+        mode=page.mode,
+        as_of=reading.as_of,
     )
     cards = list(dict.fromkeys(units["gpu"]))
     if st.session_state.get(GPU) not in (None, *cards):
@@ -86,7 +100,9 @@ def _card(page: Page, units: pd.DataFrame) -> None:
         said.append(f"shared by {sharers}: figures belong to the card, not to one pod")
     st.markdown(" · ".join(said))
     pods = [pod for text in units["pods"] if text for pod in text.split(", ")]
-    st.markdown("Held by " + ", ".join(f"`{pod.replace('`', '')}`" for pod in pods[:12]) if pods else "Nobody holds it.")
+    st.markdown(
+        "Held by " + ", ".join(f"`{pod.replace('`', '')}`" for pod in pods[:12]) if pods else "Nobody holds it."
+    )
     reading = queries.gpu_trend(page.mode, page.scope, str(first["cluster"]), str(first["gpu"]))
     history = shell.shown(reading, "This GPU's history")
     if history is None:

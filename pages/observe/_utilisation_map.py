@@ -16,7 +16,7 @@ def controls(page: Page) -> tuple[str, str]:
     nodes = queries.nodes(page.mode, page.scope)
     names = [] if nodes.value is None else sorted(nodes.value["node"])
     left, right = st.columns([3, 2], vertical_alignment="bottom")
-    with left:
+    with left, st.container(horizontal=True, vertical_alignment="bottom"):
         measure = st.segmented_control(
             "Map shows",
             list(MEASURES),
@@ -28,7 +28,13 @@ def controls(page: Page) -> tuple[str, str]:
         )
     with right:
         node = filters.choose("Node", names, key=NODE, nothing="All nodes", help="Or click a square on the map.")
+    if node:
+        st.button("All nodes", icon=":material/arrow_back:", on_click=_back, key="util_back", type="tertiary")
     return node, measure or "util"
+
+
+def _back() -> None:
+    st.session_state[NODE] = ""
 
 
 def _picked() -> None:
@@ -53,7 +59,8 @@ def draw(page: Page, node: str, measure: str) -> None:
     per_node = bool((cells["gpu"] == "").all() and (cells["use"] != "unknown").any())
     what = "node" if per_node else "GPU"
     st.caption(
-        f"One square per {what}. Colour is {MEASURES[measure].lower()}, shape is the class of use; click a square to look closer."
+        f"One mark per {what}. Colour is {MEASURES[measure].lower()}, shape is the class of use; "
+        "click a mark to look closer."
     )
     unit = Unit.CELSIUS if measure == "temperature" else Unit.RATIO
     st.plotly_chart(

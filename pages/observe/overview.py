@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import attention, charts, panels, queries, shell, tables, tiles
+from pages.ui import attention, panels, queries, shell, tables, tiles
 
 page = shell.page("Overview")
 scope, mode = page.scope, page.mode
@@ -24,7 +24,9 @@ def picture() -> None:
         if pools is not None:
             frame = tables.pools(pools)
             if frame.empty:
-                panels.nothing("No GPU nodes here", "No node of this scope has GPUs, by capacity, label or device slice.")
+                panels.nothing(
+                    "No GPU nodes here", "No node of this scope has GPUs, by capacity, label or device slice."
+                )
             else:
                 tables.show(
                     frame,
@@ -40,4 +42,6 @@ def picture() -> None:
 
 
 picture()
-shell.glossary("GPU equivalent", "Held", "Free", "Active", "Effective", "Held idle", "Out of use", "Unmet demand", "List price")
+shell.glossary(
+    "GPU equivalent", "Held", "Free", "Active", "Effective", "Held idle", "Out of use", "Unmet demand", "List price"
+)

@@ -75,4 +75,6 @@ elif reading.value is not None:
     picked = choose(reading.value, row)
     if picked:
         pods(picked)
-shell.glossary("Workload", "GPU equivalent", "Held", "Idle GPU-hours", "Utilisation", "Team", "Unmet demand", "List price")
+shell.glossary(
+    "Workload", "GPU equivalent", "Held", "Idle GPU-hours", "Utilisation", "Team", "Unmet demand", "List price"
+)

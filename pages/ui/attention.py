@@ -46,9 +46,11 @@ def draw(page: Page) -> None:
 def _row(page: Page, finding: Finding, place: int) -> None:
     icon, colour, word = _ICONS[finding.severity]
     with st.container(border=True, key=f"finding_{place}", gap="xxsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", horizontal_alignment="distribute"):
+        with st.container(
+            horizontal=True, vertical_alignment="center", gap="xsmall", horizontal_alignment="distribute"
+        ):
             shell.link(
-                finding.page, words.plain(finding.title), page.scope, icon=icon, help=f"{word}: open", **finding.params
+                finding.page, words.plain(finding.title), page.scope, icon=icon, tip=f"{word}: open", **finding.params
             )
             if _stake(finding):
                 st.markdown(f"**{_stake(finding)}**", width="content")

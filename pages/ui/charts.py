@@ -93,9 +93,7 @@ def lines(
         )
     if target is not None and len(trend):
         name, level = target
-        figure.add_hline(
-            y=level, line_dash="dot", line_width=1.5, annotation_text=name, annotation_position="top left"
-        )
+        figure.add_hline(y=level, line_dash="dot", line_width=1.5, annotation_text=name, annotation_position="top left")
     top = [0, 1] if unit is Unit.RATIO else None
     figure.update_yaxes(tickformat=spec, ticksuffix=suffix, range=top, rangemode="tozero", title=None)
     return _layout(figure, height=height, legend=len(groups) > 1)
@@ -131,7 +129,10 @@ def funnel(stages: pd.DataFrame, theme: Theme) -> go.Figure:
 
 
 def heat(cells: pd.DataFrame, unit: Unit, theme: Theme) -> go.Figure:
-    """The heat map: a square per GPU (or per node of a large fleet), its colour the measure, its shape the class of use."""
+    """The heat map.
+
+    A square per GPU (or per node of a large fleet), its colour the measure, its shape the class of use.
+    """
     figure = go.Figure()
     spec, suffix = _FORMATS[unit]
     rows, columns = int(cells["row"].max()) + 1, float(cells["column"].max()) + 1
@@ -148,15 +149,15 @@ def heat(cells: pd.DataFrame, unit: Unit, theme: Theme) -> go.Figure:
     top = 1.0 if unit is Unit.RATIO or known.empty else float(known.max())
     bottom = 0.0 if unit is Unit.RATIO or known.empty else min(float(known.min()), top - 1)
     scale_shown = False
-    for use in colours:
+    for use, colour in colours.items():
         part = cells[cells["use"] == use]
         if part.empty:
             continue
         marker: dict[str, Any] = {
             "symbol": USE_SYMBOLS[use],
             "size": size,
-            "color": colours[use],
-            "line": {"width": 1 if use in ("active", "mixed") else 2, "color": colours[use]},
+            "color": colour,
+            "line": {"width": 1 if use in ("active", "mixed") else 2, "color": colour},
         }
         if use not in ("unknown", "free", "out of use") and part["value"].notna().any():
             marker |= {

@@ -24,7 +24,8 @@ LONGEST = 512
 def draw() -> Scope:
     """Draw the filters where we are and return what is chosen.
 
-    A value in the link that is not known (yet) stays chosen and is marked so: dropping it would silently widen the view.
+    A value in the link that is not known (yet) stays chosen and is marked so: dropping it would silently widen the
+    view.
     """
     picked = st.segmented_control(
         "Time range",
@@ -59,9 +60,7 @@ def choose(label: str, known: Sequence[str], *, key: str, nothing: str, help: st
         if isinstance(asked, str) and asked and asked != nothing and asked not in options and len(asked) <= LONGEST:
             options.append(asked)
     return (
-        st.selectbox(
-            label, options, format_func=lambda name: name or nothing, key=key, bind="query-params", help=help
-        )
+        st.selectbox(label, options, format_func=lambda name: name or nothing, key=key, bind="query-params", help=help)
         or ""
     )
 

@@ -4,7 +4,10 @@ import streamlit as st
 
 from pages.ui import charts, queries, shell, theme, words
 from pages.ui.shell import Page
+from services.domain.attribution import GROUPS
 from services.panels.catalogue import PANELS, Kind
+
+SPLITS = tuple(name for name in GROUPS if name != "node")
 
 
 def zone() -> str:
@@ -32,11 +35,12 @@ def show(panel_id: str, page: Page, group: str, *, key: str) -> None:
     if panel.target:
         level = getattr(queries.policy(), panel.target)
         target = (f"target {words.share(level)}", level)
-    figure = charts.lines(
-        trend, panel.unit, zone(), theme.current(), stacked=panel.kind is Kind.STACK, target=target
-    )
+    figure = charts.lines(trend, panel.unit, zone(), theme.current(), stacked=panel.kind is Kind.STACK, target=target)
     st.plotly_chart(
-        figure, key=key, alt=f"{panel.title} by {group} over the window {page.scope.range}.", config={"displaylogo": False}
+        figure,
+        key=key,
+        alt=f"{panel.title} by {group} over the window {page.scope.range}.",
+        config={"displaylogo": False},
     )
 
 
@@ -88,3 +92,18 @@ def utilisation(page: Page) -> None:
         alt=f"Utilisation over the window {page.scope.range}.",
         config={"displayModeBar": False},
     )
+
+
+def explorer(page: Page) -> None:
+    """Any trend of the catalogue, split as the reader likes; both choices in the URL."""
+    titles = {panel.title: panel.id for panel in PANELS.values()}
+    with st.container(horizontal=True):
+        title = st.segmented_control(
+            "Measure", list(titles), default="Utilisation", required=True, key="util_panel", bind="query-params"
+        )
+        group = st.segmented_control(
+            "Split by", list(SPLITS), default="pool", required=True, key="util_group", bind="query-params"
+        )
+    panel = PANELS[titles.get(title or "", "utilisation")]
+    st.caption(panel.help)
+    show(panel.id, page, group if group in SPLITS else "pool", key="util_trend")

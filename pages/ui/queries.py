@@ -6,10 +6,10 @@ import streamlit as st
 from services import fleet, health, overview, runtime, utilisation, workloads
 from services.domain.findings import Finding
 from services.domain.scope import Scope
+from services.domain.window import ending
 from services.overview import Headline
 from services.panels import read as panels
 from services.panels.catalogue import PANELS
-from services.domain.window import ending
 from services.ports import Policy
 from services.reading import Reading
 
@@ -17,7 +17,7 @@ _LIVE = {"ttl": "15s", "max_entries": 128, "show_spinner": False, "refresh_mode"
 
 
 def mode() -> str:
-    """"demo" or "live"; part of every cache key."""
+    """The data mode, demo or live: part of every cache key."""
     return runtime.current().mode
 
 
@@ -99,9 +99,9 @@ def wasters(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
 
 
 @st.cache_data(**_LIVE)
-def summary(mode: str, scope: Scope) -> Reading[utilisation.Summary]:
-    """Headline figures of the Utilisation page."""
-    return utilisation.summary(runtime.current(), scope)
+def summary(mode: str, scope: Scope, node: str) -> Reading[utilisation.Summary]:
+    """Headline figures of the Utilisation page; of one node when it is given."""
+    return utilisation.summary(runtime.current(), scope, node)
 
 
 @st.cache_data(ttl="60s", max_entries=128, show_spinner=False, refresh_mode="background")

@@ -14,7 +14,6 @@ from services.domain.scope import Scope
 from services.errors import OpsError
 from services.reading import Absence, Problem, Reading
 
-
 T = TypeVar("T")
 
 
@@ -135,14 +134,14 @@ def live(body: Callable[[], None]) -> Callable[[], None]:
     return st.fragment(body, run_every=period)
 
 
-def link(title: str, label: str, scope: Scope, *, icon: str | None = None, help: str | None = None, **more: str) -> None:  # noqa: A002
+def link(title: str, label: str, scope: Scope, *, icon: str | None = None, tip: str | None = None, **more: str) -> None:
     """A link to another page that keeps the scope."""
     entry = next(e for entries in SECTIONS.values() for e in entries if title in (e.title, e.path))
     st.page_link(
         entry.script,
         label=label,
         icon=icon,
-        help=help,
+        help=tip,
         query_params=filters.params(scope, **more),
     )
 

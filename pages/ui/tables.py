@@ -40,15 +40,16 @@ WASTERS = {
     "wasted_usd_per_day": C.NumberColumn("Unused per day", format="$%.0f", help="List prices; empty when unpriced"),
     "idle": C.NumberColumn("Idle now", format="%.2f", help="Of held, on units that did nothing in the last half hour"),
     "units": C.NumberColumn("Units", help="Whole GPUs or MIG instances"),
-    "holders": C.NumberColumn("Shared by", help="Most pods on one unit; its utilisation belongs to the card, not to one pod"),
+    "holders": C.NumberColumn(
+        "Shared by", help="Most pods on one unit; its utilisation belongs to the card, not to one pod"
+    ),
     "model": C.TextColumn("GPU model"),
     "nodes": C.TextColumn("Nodes"),
     "cluster": C.TextColumn("Cluster"),
 }
 
 UNITS = {
-    "node": C.TextColumn("Node", pinned=True),
-    "gpu": C.TextColumn("GPU"),
+    "gpu": C.TextColumn("GPU", pinned=True),
     "profile": C.TextColumn("MIG profile"),
     "use": C.TextColumn("Class"),
     "util": C.ProgressColumn("Utilisation", **_SHARE, help="Mean over the window"),
@@ -62,6 +63,7 @@ UNITS = {
     "team": C.TextColumn("Team"),
     "model": C.TextColumn("GPU model"),
     "pool": C.TextColumn("Pool"),
+    "node": C.TextColumn("Node"),
     "cluster": C.TextColumn("Cluster"),
 }
 
@@ -191,9 +193,7 @@ def show(
     return chosen
 
 
-def csv(
-    frame: pd.DataFrame, columns: Mapping[str, Any], *, scope: Scope, mode: str, as_of: datetime | None
-) -> bytes:
+def csv(frame: pd.DataFrame, columns: Mapping[str, Any], *, scope: Scope, mode: str, as_of: datetime | None) -> bytes:
     """The table as CSV in base units, each row with what it speaks of: window, time, mode, price basis."""
     told = frame[list(columns)].assign(
         window=scope.range,

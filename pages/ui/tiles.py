@@ -38,7 +38,11 @@ def overview(page: Page) -> None:
                 None if known is None else f"{words.count(known.waiting_pods)} pods",
                 delta=None
                 if known is None
-                else (f"longest wait {words.span(known.longest_wait)}: {known.waiting_reason}" if waits else "nobody waits"),
+                else (
+                    f"longest wait {words.span(known.longest_wait)}: {known.waiting_reason}"
+                    if waits
+                    else "nobody waits"
+                ),
                 delta_color="red" if waits else "green",
                 delta_arrow="off",
                 border=True,
@@ -83,9 +87,9 @@ def _utilisation(trend: Reading[pd.DataFrame], target: float, range_name: str) -
     )
 
 
-def utilisation(page: Page) -> None:
-    """Headline figures of the Utilisation page."""
-    reading = queries.summary(page.mode, page.scope)
+def utilisation(page: Page, node: str) -> None:
+    """Headline figures of the Utilisation page; of one node when it is looked at."""
+    reading = queries.summary(page.mode, page.scope, node)
     value = shell.shown(reading, "Utilisation")
     if value is None:
         return

@@ -13,7 +13,8 @@ from services.adapters.prom_envelope import Answer
 from services.adapters.prom_flavour import Flavours
 from services.adapters.prom_frames import Grid, Table, answered, columns_of, decoded, equivalents
 from services.adapters.prom_http import MAX_REQUESTS, PromHttp
-from services.adapters.promql import Flavour, Plan, expand
+from services.adapters.promql import Plan, expand
+from services.adapters.promql_units import Flavour
 from services.domain.frames import empty
 from services.domain.signals import Query
 from services.domain.window import Window

@@ -73,7 +73,7 @@ def blocked_since(moment: Moment) -> int:
 
 
 def blocked_uid(moment: Moment, blocked: Blocked, kind: str) -> str:
-    """uid of a blocked Deployment ("deployment") or its ReplicaSet ("replicaset"); they are made anew each day."""
+    """Uid of a blocked Deployment ("deployment") or its ReplicaSet ("replicaset"); they are made anew each day."""
     return uid(moment.site, kind, blocked.namespace, blocked.name, blocked_since(moment))
 
 

@@ -1,4 +1,7 @@
-"""Who holds or wants GPUs: GPU pods, the units they hold by the scheduler's own rule, and the workload that owns them."""
+"""Who holds or wants GPUs.
+
+GPU pods, the units they hold by the scheduler's own rule, and the workload that owns them.
+"""
 
 import math
 import re
@@ -62,8 +65,8 @@ def pods(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Frames :data:`PODS` and :data:`CLAIMS` from Pod objects.
 
-    ``unit_frame`` is the inventory's :data:`services.domain.inventory.UNITS`, which says what a unit on a node is worth.
-    A pod's team is its label ``team_label``, else its namespace's.
+    ``unit_frame`` is the inventory's :data:`services.domain.inventory.UNITS`, which says what a unit on a node is
+    worth. A pod's team is its label ``team_label``, else its namespace's.
     """
     worth = {
         (node, resource): fraction
@@ -226,7 +229,10 @@ _GONE = (
 
 
 def workload_of_name(pod: str) -> str:
-    """The likely workload of a pod that is gone, from the naming scheme of the controllers; the pod's name otherwise."""
+    """The likely workload of a pod that is gone, from the naming scheme of the controllers.
+
+    The pod's name otherwise.
+    """
     for pattern in _GONE:
         match = pattern.match(pod)
         if match:

@@ -21,7 +21,7 @@ def dimensions(group: str, *, by_owner: bool) -> tuple[str, ...]:
 
 
 def attribute(frame: pd.DataFrame, nodes: pd.DataFrame, pods: pd.DataFrame) -> pd.DataFrame:
-    """``frame`` with ``pool``, ``model`` and ``replicas`` of its ``node`` and, when it has pods, ``workload`` and ``team``.
+    """``frame`` with ``pool`` and ``model`` of its ``node`` and, when it has pods, ``workload`` and ``team``.
 
     ``nodes`` and ``pods`` are one cluster's inventory. A node the cluster does not have (any more) is
     :data:`UNKNOWN_NODE`. A pod that is gone belongs to the workload its name says and to the team its namespace's other
@@ -73,7 +73,7 @@ def _spread(values: np.ndarray, codes: np.ndarray) -> pd.Categorical | np.ndarra
 
 
 def combine(frame: pd.DataFrame, keys: list[str], how: Combine) -> pd.DataFrame:
-    """``value`` and ``weight`` per ``keys``: SHARE is the mean weighted by GPU equivalents, SUM adds, PEAK is the largest.
+    """``value`` and ``weight`` per ``keys``: SHARE is the weighted mean, SUM adds, PEAK is the largest.
 
     Groups without a single value are left out: absent is not zero.
     """

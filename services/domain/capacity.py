@@ -136,7 +136,10 @@ def classes(nodes: pd.DataFrame, holdings: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def by_class(nodes: pd.DataFrame, holdings: pd.DataFrame | None) -> pd.DataFrame:
-    """GPU equivalents and money by class: ``use`` (all of :data:`CLASSES`), ``gpus``, ``usd_per_day`` of priced GPUs."""
+    """GPU equivalents and money by class.
+
+    ``use`` (all of :data:`CLASSES`), ``gpus``, ``usd_per_day`` of priced GPUs.
+    """
     split = classes(nodes, holdings)[list(CLASSES)]
     money = split.mul(nodes["price"] * 24, axis=0)
     return pd.DataFrame(

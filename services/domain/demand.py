@@ -26,7 +26,9 @@ WAITING = {
 """One row per pod or blocked controller, longest wait first."""
 
 REFUSAL_FRESH = timedelta(minutes=20)
-_QUOTA = re.compile(r"exceeded quota: (?P<quota>[^,]+), requested: (?P<asked>.+?), used: (?P<used>.+?), limited: (?P<limit>.+)$")
+_QUOTA = re.compile(
+    r"exceeded quota: (?P<quota>[^,]+), requested: (?P<asked>.+?), used: (?P<used>.+?), limited: (?P<limit>.+)$"
+)
 _HASH = re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5,10}$")
 
 
@@ -82,7 +84,7 @@ def _blocked(cluster: str, events: Iterable[Event], team_of: Mapping[str, str]) 
 
 
 def _gpu_amounts(text: str) -> dict[str, float]:
-    """"requests.nvidia.com/gpu=2,requests.cpu=1" → {"nvidia.com/gpu": 2.0}."""
+    """GPU resources in a quota message: "requests.nvidia.com/gpu=2,requests.cpu=1" → {"nvidia.com/gpu": 2.0}."""
     found = {}
     for item in text.split(","):
         name, _, amount = item.strip().partition("=")

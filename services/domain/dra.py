@@ -85,7 +85,9 @@ def held_by_pod(claims: Iterable[Generic], slices: Sequence[Generic]) -> dict[st
         if not gpus or not pods:
             continue
         equivalents = sum(
-            announced[key].equivalents if (key := (r.get("driver"), r.get("pool"), r.get("device"))) in announced else 1.0
+            announced[key].equivalents
+            if (key := (r.get("driver"), r.get("pool"), r.get("device"))) in announced
+            else 1.0
             for r in gpus
         )
         for uid in pods:

@@ -8,6 +8,7 @@ from enum import IntEnum
 import pandas as pd
 
 from services.domain.inventory import short_node
+from services.domain.pending import upper_first
 from services.domain.xid import explain
 
 
@@ -141,8 +142,7 @@ def broken_nodes(nodes: pd.DataFrame) -> Iterable[Finding]:
             kind="GPUs lost",
             severity=Severity.WARNING if row["state"] == "fewer GPUs" else Severity.CRITICAL,
             title=words[row["state"]],
-            detail=f"{row['state_message'][:1].upper()}{row['state_message'][1:]}. Node {row['node']}, pool {row['pool']}, "
-            f"{row['model']}.",
+            detail=f"{upper_first(row['state_message'])}. Node {row['node']}, pool {row['pool']}, {row['model']}.",
             cluster=row["cluster"],
             gpus=float(lost),
             usd_per_day=None if pd.isna(row["price"]) else float(lost * row["price"] * 24),
@@ -162,7 +162,7 @@ def drifted_nodes(nodes: pd.DataFrame) -> Iterable[Finding]:
             kind="Sharing drift",
             severity=Severity.NOTICE,
             title=f"{short_node(row['node'])} is not set up as its labels say",
-            detail=f"{'; '.join(said)[:1].upper()}{'; '.join(said)[1:]}.",
+            detail=f"{upper_first('; '.join(said))}.",
             cluster=row["cluster"],
             gpus=float(row["gpus"]),
             page="utilisation",
@@ -199,8 +199,7 @@ def sick_gpus(xids: pd.DataFrame) -> Iterable[Finding]:
             kind="GPU error",
             severity=Severity.CRITICAL,
             title=f"A GPU on {short_node(row['node'])} reported XID {int(row['value'])}",
-            detail=f"{known.meaning[:1].upper()}{known.meaning[1:]}: {known.action}. "
-            f"GPU {row['gpu']}; the exporter does not say when.",
+            detail=f"{upper_first(known.meaning)}: {known.action}. GPU {row['gpu']}; the exporter does not say when.",
             cluster=row["cluster"],
             gpus=1.0,
             page="utilisation",
@@ -240,7 +239,7 @@ def silent_nodes(nodes: pd.DataFrame, seen: set[tuple[str, str]]) -> Iterable[Fi
             key=f"silent/{cluster}/{pool}",
             kind="No telemetry",
             severity=Severity.NOTICE,
-            title=f"{_count(len(names), 'node')} of pool {pool} {'sends' if len(names) == 1 else 'send'} no GPU metrics",
+            title=f"No GPU metrics from {_count(len(names), 'node')} of pool {pool}",
             detail=f"{', '.join(names[:3])}{' and more' if len(names) > 3 else ''}: {_gpus(amount)} cannot be judged.",
             cluster=str(cluster),
             gpus=amount,

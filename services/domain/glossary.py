@@ -3,16 +3,16 @@
 GLOSSARY: dict[str, str] = {
     "GPU": "A physical GPU. Totals count each once, however many exporters report it and however it is shared.",
     "Unit": "What a pod can ask for: a whole GPU, a time-sliced or MPS replica, or a MIG instance.",
-    "GPU equivalent": "The share of a GPU a unit stands for, the one unit in which totals and shares add up: a whole GPU "
-    "is 1; a MIG instance its compute slices over the GPU's (1g of an H100 or A100 = 1/7, of an A30 = 1/4); a "
+    "GPU equivalent": "The share of a GPU a unit stands for, the one unit in which totals and shares add up: a whole "
+    "GPU is 1; a MIG instance its compute slices over the GPU's (1g of an H100 or A100 = 1/7, of an A30 = 1/4); a "
     "time-sliced or MPS unit 1 ÷ replicas.",
     "Remainder": "What a MIG layout leaves unusable: slices of 3g + 3g sum to 6/7, the remainder is 1/7.",
     "Held": "Bound to pods, by the scheduler's own rule, whether or not anything runs on it.",
     "Free": "A pod could have it now: allocatable, unheld, on a ready node that is not cordoned.",
     "Closed": "Free, but its node is cordoned or not ready.",
     "Out of use": "In capacity but not allocatable (unhealthy), or expected and not even advertised (missing).",
-    "Utilisation": "Share of time engines were busy (engine active; GPU_UTIL where that is not collected), averaged over "
-    "GPU equivalents. It says that something ran, not that it ran well.",
+    "Utilisation": "Share of time engines were busy (engine active; GPU_UTIL where that is not collected), averaged "
+    "over GPU equivalents. It says that something ran, not that it ran well.",
     "Active": "Held, and above 1 % utilisation at some moment of the last half hour.",
     "Held idle": "Held, and never above 1 % utilisation in the last half hour.",
     "Effective": "Of held GPUs, the share of time their engines were busy, in GPU equivalents.",

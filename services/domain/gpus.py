@@ -1,4 +1,7 @@
-"""One row per unit (a whole GPU or a MIG instance): what it did, who holds it, and which class of idle that makes it."""
+"""One row per unit (a whole GPU or a MIG instance).
+
+What it did, who holds it, and which class of idle that makes it.
+"""
 
 from collections.abc import Mapping
 
@@ -6,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from services.domain import attribution, frames, units
-from services.domain.signals import IDLE_BELOW, UNIT_KEY
+from services.domain.signals import IDLE_BELOW
 
 GPUS = {
     "cluster": "str",
@@ -38,7 +41,10 @@ GPUS = {
 }
 
 USES = ("free", "held idle", "active", "out of use", "unknown")
-"""Class of a unit. out of use: nobody holds it and its node has nothing free (cordoned, not ready, or device broken)."""
+"""Class of a unit.
+
+Out of use: nobody holds it and its node has nothing free (cordoned, not ready, or device broken).
+"""
 
 
 def gpus(
@@ -96,7 +102,7 @@ def _fractions(profiles: pd.Series, models: pd.Series) -> np.ndarray:
     pairs = pd.MultiIndex.from_arrays([profiles, models])
     codes, unique = pd.factorize(pairs)
     values = [units.mig_fraction(profile, model) if profile else 1.0 for profile, model in unique]
-    return np.array(values)[codes] if len(values) else np.empty(0)
+    return np.array(values)[codes] if values else np.empty(0)
 
 
 def _held(
@@ -150,7 +156,7 @@ def _one_or_many(values: pd.Series) -> str:
 
 
 def _use(rows: pd.DataFrame, place: pd.DataFrame) -> np.ndarray:
-    """held idle: held, and never above IDLE_BELOW in the span; unknown: cannot be told. Others as in USES."""
+    """Held idle: held, and never above IDLE_BELOW in the span; unknown: cannot be told. Others as in USES."""
     held, peak = rows["held"], rows["peak"]
     nothing_free = place["free"].lt(1e-9).to_numpy()
     return np.select(

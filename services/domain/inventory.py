@@ -164,7 +164,7 @@ def _node(
         state,
         message,
         ", ".join(f"{taint.key}={taint.value or ''}:{taint.effect}" for taint in obj.spec.taints or []),
-        "; ".join(_drift(labels, capacity, allocatable, mig=mig, gpus=gpus, known=known.get(instance_type))),
+        "; ".join(_drift(labels, capacity, allocatable, mig=mig, known=known.get(instance_type))),
         obj.metadata.creation_timestamp,
     )
     return row, unit_rows
@@ -209,7 +209,10 @@ def _physical(
 
 
 def capacity_type(labels: Mapping[str, str]) -> str:
-    """on-demand, spot, reserved or unknown, from the provisioner's labels: Karpenter, EKS, GKE, AKS, then convention."""
+    """on-demand, spot, reserved or unknown, from the provisioner's labels.
+
+    Karpenter, EKS, GKE, AKS, then convention.
+    """
     karpenter = labels.get("karpenter.sh/capacity-type")
     if karpenter:
         return karpenter
@@ -288,11 +291,10 @@ def _drift(
     allocatable: Mapping[str, float],
     *,
     mig: bool,
-    gpus: float,
     known: int | None,
 ) -> Iterable[str]:
     count = units.quantity(labels.get("nvidia.com/gpu.count"))
-    product, profile, shared = units.product_parts(labels.get("nvidia.com/gpu.product", ""))
+    _, profile, shared = units.product_parts(labels.get("nvidia.com/gpu.product", ""))
     if known and count and not profile and count != known:
         yield f"label gpu.count says {count:g}, the instance type has {known} GPUs"
     plain = capacity.get("nvidia.com/gpu", 0.0) + capacity.get("nvidia.com/gpu.shared", 0.0)

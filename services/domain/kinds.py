@@ -9,8 +9,8 @@ from services.domain.objects import Event, Generic, Node, Obj, Pod
 class Kind:
     """One kind: where the API serves it, what decodes it and what a user loses without it.
 
-    ``groups`` are "group/version" candidates, newest first ("v1" for core). ``installed`` kinds belong to every cluster;
-    others exist only where something installed them. ``loses`` completes "Without it you lose …".
+    ``groups`` are "group/version" candidates, newest first ("v1" for core). ``installed`` kinds belong to every
+    cluster; others exist only where something installed them. ``loses`` completes "Without it you lose …".
     """
 
     name: str
@@ -35,6 +35,15 @@ _KINDS = (
     Kind("jobs", ("batch/v1",), "jobs", Generic, True, "the CronJob behind a pod"),
     Kind("hpas", ("autoscaling/v2",), "horizontalpodautoscalers", Generic, True, "autoscaling bounds"),
     Kind("quotas", ("v1",), "resourcequotas", Generic, True, "GPU quotas"),
+    Kind(
+        "configmaps",
+        ("v1",),
+        "configmaps",
+        Generic,
+        True,
+        "the Cluster Autoscaler's own word on its pools",
+        field_selector="metadata.name=cluster-autoscaler-status",
+    ),
     Kind("priorityclasses", ("scheduling.k8s.io/v1",), "priorityclasses", Generic, False, "priority names"),
     Kind(
         "resourceslices",

@@ -42,7 +42,9 @@ _FRAGMENTS = (
         "{n} of {total} nodes have too little free {what}",
     ),
     _Fragment(
-        re.compile(_COUNT + r"node\(s\) had (?:volume node affinity conflict|unbound immediate PersistentVolumeClaims)"),
+        re.compile(
+            _COUNT + r"node\(s\) had (?:volume node affinity conflict|unbound immediate PersistentVolumeClaims)"
+        ),
         "Storage",
         "{n} of {total} nodes cannot attach its volume",
     ),

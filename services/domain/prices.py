@@ -38,8 +38,8 @@ def gpu_hour(nodes: pd.DataFrame, book: pd.DataFrame) -> pd.DataFrame:
     """Price of one GPU-hour for every row of ``nodes`` (columns of :data:`services.domain.inventory.NODES`).
 
     Returns a frame with ``nodes``' index and columns ``price`` (USD per physical GPU and hour; NaN when unpriced) and
-    ``price_note`` ("list price", "list price of another region", "spot assumed 60 % below list", "no price"). An instance
-    type has its own region's price, else that of the region listed first.
+    ``price_note`` ("list price", "list price of another region", "spot assumed 60 % below list", "no price"). An
+    instance type has its own region's price, else that of the region listed first.
     """
     exact = book.drop_duplicates(["region", "instance_type"]).set_index(["region", "instance_type"])
     anywhere = book.drop_duplicates("instance_type").set_index("instance_type")

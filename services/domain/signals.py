@@ -200,14 +200,15 @@ class Query:
 
     - ``value`` in the signal's base unit, combined over the group's units as ``Signal.combine`` says. With ``over``:
       MEAN is the mean over the group's units and the instants at which they were seen, weighted by GPU equivalents for
-      SHARE signals; for SUM signals the group's value at each instant, averaged over the instants at which the group was
-      seen. MAX is the largest unit value seen. IDLE is the share (0..1) of the observed equivalent-time below
+      SHARE signals; for SUM signals the group's value at each instant, averaged over the instants at which the group
+      was seen. MAX is the largest unit value seen. IDLE is the share (0..1) of the observed equivalent-time below
       :data:`IDLE_BELOW`.
     - ``weight`` in GPU equivalents: how many the value speaks of (a MIG instance counts its compute slices over the
-      GPU's; for Level.GPU signals each physical GPU counts 1). Grouped by namespace or pod, a unit held by n pods counts
-      in full for each of them, because only the inventory knows how many replicas it is sold as (weight ÷ replicas are
-      the equivalents held). With ``over``: the equivalents summed over the instants, divided by the number of instants
-      in the whole span, so ``weight × hours(over)`` is GPU-hours, and a pod seen for a quarter of the span has a quarter.
+      GPU's; for Level.GPU signals each physical GPU counts 1). Grouped by namespace or pod, a unit held by n pods
+      counts in full for each of them, because only the inventory knows how many replicas it is sold as (weight ÷
+      replicas are the equivalents held). With ``over``: the equivalents summed over the instants, divided by the
+      number of instants in the whole span, so ``weight × hours(over)`` is GPU-hours, and a pod seen for a quarter of
+      the span has a quarter.
 
     A unit's value belongs to the card: of a shared unit every holder is given the same ratio or peak; only SUM signals
     are split, equally (1/n) between the n pods on the unit at that instant, so that sums over pods add up.

@@ -77,7 +77,9 @@ def unit_fraction(resource: str, model: str, labels: Mapping[str, str], *, capac
     profile = mig_profile(resource)
     if profile:
         replicas = _count(labels.get(f"nvidia.com/mig-{profile}.replicas"))
-        shared = resource.endswith(".shared") or labels.get(f"nvidia.com/mig-{profile}.sharing-strategy", "none") != "none"
+        shared = (
+            resource.endswith(".shared") or labels.get(f"nvidia.com/mig-{profile}.sharing-strategy", "none") != "none"
+        )
         return mig_fraction(profile, model) / (max(replicas, 1.0) if shared and replicas else 1.0)
     if not resource.startswith("nvidia.com/"):
         return 1.0

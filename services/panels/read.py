@@ -70,7 +70,9 @@ def _of_cluster(
     }
     first = asked["signal"]
     if first.absence is Absence.NOT_COLLECTED:
-        return replace(first, value=None, notes=(*first.notes, f"{source.name} does not collect {panel.title.lower()}."))
+        return replace(
+            first, value=None, notes=(*first.notes, f"{source.name} does not collect {panel.title.lower()}.")
+        )
     if first.value is None:
         return first
     found = []

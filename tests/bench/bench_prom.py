@@ -24,7 +24,7 @@ CASES = ((1_000, 1), (10_000, 1), (1_000, 288), (10_000, 288))
 
 
 def body(series: int, points: int) -> bytes:
-    """A matrix answer with the five labels that tell MIG instances apart, eight a node, as compact as servers send it."""
+    """A matrix answer with the five labels that tell MIG instances apart, eight a node; compact, as it is sent."""
     result = [
         {
             "metric": {

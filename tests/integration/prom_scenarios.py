@@ -119,7 +119,8 @@ SCENARIOS: dict[str, list[Series]] = {
         Series(ENGINE, {"UUID": "G4", "modelName": "M", "node": "plain"}, 0.125),
         Series(ENGINE, {"UUID": "G5", "modelName": "NVIDIA A30", "Hostname": "n3", "GPU_I_ID": "1",
                         "GPU_I_PROFILE": "2g.12gb+me"}, 0.5),
-        Series(ENGINE, {"UUID": "G6", "modelName": "M", "Hostname": "n4", "GPU_I_ID": "1", "GPU_I_PROFILE": "huge"}, 1.0),
+        Series(ENGINE, {"UUID": "G6", "modelName": "M", "Hostname": "n4", "GPU_I_ID": "1",
+                        "GPU_I_PROFILE": "huge"}, 1.0),
     ],
 }  # fmt: skip
 

@@ -236,9 +236,9 @@ def test_an_unknown_kind_of_credential_stops_the_start():
 def test_a_redirect_is_told_and_not_followed(status, access):
     with replaying(lambda _: Reply(200, body("empty_vector.json"))) as elsewhere:
         sent = {"Location": f"{elsewhere.url}/login?state={SECRET}"}
-        with replaying(lambda _: Reply(status, b"", sent)) as server:
-            with pytest.raises(SourceUnavailable, match=r"sends us to 127\.0\.0\.1") as raised:
-                ask(server.url, **access)
+        told = pytest.raises(SourceUnavailable, match=r"sends us to 127\.0\.0\.1")
+        with replaying(lambda _: Reply(status, b"", sent)) as server, told as raised:
+            ask(server.url, **access)
     assert elsewhere.asked == []
     assert SECRET not in str(raised.value) + raised.value.hint
 

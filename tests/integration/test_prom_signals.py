@@ -45,7 +45,7 @@ def approx(expected: dict[tuple[str, ...], tuple[float, float]]) -> dict[tuple[s
     return {key: pytest.approx(pair, rel=1e-9, abs=1e-12) for key, pair in expected.items()}
 
 
-# fleet, signal, by, {labels: (value, weight)}
+# Each case: fleet, signal, grouping, and for each group its value and weight.
 INSTANTS: list[tuple[str, str, tuple[str, ...], dict[tuple[str, ...], tuple[float, float]]]] = [
     # three whole GPUs: 0.87, 0 and 0, the third held by nobody
     ("exclusive", "util", (), {(): (0.29, 3)}),

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.adapters.promql import Flavour, Owners, expand
+from services.adapters.promql import expand
+from services.adapters.promql_units import Flavour, Owners
 from services.domain.signals import SIGNALS, UNIT_KEY, Query, Stat, Unit
 from tests.needs import need
 
@@ -47,6 +48,6 @@ def test_every_query_can_be_parsed(tmp_path, flavour):
     file = tmp_path / "rules.json"  # YAML reads JSON
     file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
     checked = subprocess.run(
-        [need("promtool"), "check", "rules", str(file)], capture_output=True, text=True, timeout=60
+        [need("promtool"), "check", "rules", str(file)], capture_output=True, check=False, text=True, timeout=60
     )
     assert checked.returncode == 0, checked.stdout[-2000:] + checked.stderr[-2000:]

@@ -53,7 +53,8 @@ def test_a_recorded_matrix_keeps_its_numbers():
 
 
 def test_native_histograms_are_passed_over():
-    content = b'{"resultType":"vector","result":[{"metric":{"a":"h"},"histogram":[1,{}]},{"metric":{"a":"v"},"value":[1,"2"]}]}'
+    series = b'{"metric":{"a":"h"},"histogram":[1,{}]},{"metric":{"a":"v"},"value":[1,"2"]}'
+    content = b'{"resultType":"vector","result":[' + series + b"]}"
     table = decoded("s", content, ("a",), Grid(1.0), max_series=5)
     assert table.labels == {"a": ["v"]}
     assert table.samples.tolist() == [[2.0]]

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.adapters.promql import Flavour, Owners, expand
+from services.adapters.promql import expand
+from services.adapters.promql_units import Flavour, Owners
 from services.adapters.promql_text import literal_pattern, matcher, matchers_of, names_selector, quoted
 from services.domain.signals import UNIT_KEY, Query, Stat
 
@@ -134,7 +135,12 @@ def test_host_labels_are_used_only_where_they_exist():
         return plan.value
 
     assert "label_replace" not in text()
-    assert text("Hostname").count("label_replace") == 1
+    elsewhere = expand(Query("power", ("model",)), Flavour(OLD.metrics, frozenset({"Hostname", "hostname"})))
+    assert elsewhere is not None
+    assert "label_replace" not in elsewhere.value  # nobody asks for the node
+    assert "label_replace" not in text("Hostname")
+    assert 'Hostname="n1"' in text("Hostname", node=["n1"])
+    assert text("Hostname", "node").count("label_replace") == 1
     assert text("Hostname", "hostname").count("label_replace") == 2
     chosen = text("Hostname", "hostname", node=["n1"])
     assert 'Hostname="n1",hostname=""' in chosen

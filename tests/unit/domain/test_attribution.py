@@ -41,7 +41,11 @@ def test_a_pod_on_a_time_sliced_gpu_holds_one_over_the_replicas() -> None:
 
 def test_a_pod_that_is_gone_keeps_its_workload_and_team() -> None:
     given = frame(
-        node=["h1", "h1"], namespace=["ns", "other"], pod=["job-x2x4z", "job-x2x4z"], value=[0.5, 0.5], weight=[1.0, 1.0]
+        node=["h1", "h1"],
+        namespace=["ns", "other"],
+        pod=["job-x2x4z", "job-x2x4z"],
+        value=[0.5, 0.5],
+        weight=[1.0, 1.0],
     )
     told = attribution.attribute(given, *stock())
     assert told["workload"].astype("str").tolist() == ["job", "job"]
@@ -52,7 +56,9 @@ def test_shares_are_weighted_amounts_add_and_peaks_are_largest() -> None:
     given = frame(group=["a", "a", "b"], value=[0.2, 0.8, 0.5], weight=[3.0, 1.0, 2.0])
     share = combine(given, ["group"], Combine.SHARE).set_index("group")
     assert share["value"].to_dict() == pytest.approx({"a": (0.6 + 0.8) / 4, "b": 0.5})
-    assert combine(given, ["group"], Combine.SUM).set_index("group")["value"].to_dict() == pytest.approx({"a": 1.0, "b": 0.5})
+    assert combine(given, ["group"], Combine.SUM).set_index("group")["value"].to_dict() == pytest.approx(
+        {"a": 1.0, "b": 0.5}
+    )
     assert combine(given, ["group"], Combine.PEAK).set_index("group")["value"].to_dict() == {"a": 0.8, "b": 0.5}
 
 

@@ -79,9 +79,7 @@ def test_the_frame_of_pools_keeps_its_contract_without_nodes() -> None:
 
 
 def holdings(*rows: tuple[str, float, float, float]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [("c", *row) for row in rows], columns=["cluster", "node", "equivalents", "peak", "mean"]
-    )
+    return pd.DataFrame([("c", *row) for row in rows], columns=["cluster", "node", "equivalents", "peak", "mean"])
 
 
 def test_the_funnel_in_gpus_and_money() -> None:
@@ -128,7 +126,10 @@ def test_unpriced_gpus_are_left_out_of_the_money_and_said_so() -> None:
 
 def test_the_classes_add_up_to_all_gpus() -> None:
     frame = priced(
-        node("a"), node("b", allocatable={"nvidia.com/gpu": "7"}), node("c", cordoned=True), held={"a": 6, "b": 7, "c": 2}
+        node("a"),
+        node("b", allocatable={"nvidia.com/gpu": "7"}),
+        node("c", cordoned=True),
+        held={"a": 6, "b": 7, "c": 2},
     )
     told = holdings(("a", 4, 0.9, 0.5), ("a", 2, 0.001, 0.0), ("b", 5, 0.4, 0.4))
     found = capacity.by_class(frame, told).set_index("use")

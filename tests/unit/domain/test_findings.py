@@ -8,7 +8,10 @@ from services.domain import allocation, capacity, demand, findings, inventory
 from services.domain.findings import Finding, Severity, ranked
 from tests.factories import NOW, namespace, node, pod, refused
 
-QUOTA = "pods \"x\" is forbidden: exceeded quota: gpu, requested: requests.nvidia.com/gpu=2, used: requests.nvidia.com/gpu=7, limited: requests.nvidia.com/gpu=8"
+QUOTA = (
+    'pods "x" is forbidden: exceeded quota: gpu, requested: requests.nvidia.com/gpu=2, '
+    "used: requests.nvidia.com/gpu=7, limited: requests.nvidia.com/gpu=8"
+)
 
 
 def waiting_frame(*pods: object, events: tuple[object, ...] = ()) -> pd.DataFrame:
@@ -22,7 +25,14 @@ def test_pods_of_one_workload_that_wait_for_one_reason_are_one_finding() -> None
     owner = ("Job", "train", "j")
     rows = waiting_frame(
         pod("a", node_name=None, scheduler_says=message, owner=owner, units={"nvidia.com/gpu": 8}),
-        pod("b", node_name=None, scheduler_says=message, owner=owner, units={"nvidia.com/gpu": 8}, since=NOW - timedelta(hours=2)),
+        pod(
+            "b",
+            node_name=None,
+            scheduler_says=message,
+            owner=owner,
+            units={"nvidia.com/gpu": 8},
+            since=NOW - timedelta(hours=2),
+        ),
         pod("runs"),
     )
     (found,) = findings.unmet(rows, NOW)
@@ -35,7 +45,13 @@ def test_pods_of_one_workload_that_wait_for_one_reason_are_one_finding() -> None
 def test_a_quota_that_allows_no_more_is_unmet_demand_although_no_pod_exists() -> None:
     rows = waiting_frame(events=(refused("chat-7d9c8b6f5d", QUOTA),))
     row = rows.iloc[0]
-    assert (row["workload"], row["state"], row["reason"], row["units"], row["team"]) == ("chat", "blocked", "Quota used up", 2, "t")
+    assert (row["workload"], row["state"], row["reason"], row["units"], row["team"]) == (
+        "chat",
+        "blocked",
+        "Quota used up",
+        2,
+        "t",
+    )
     assert row["message"] == "Quota gpu allows no more: 7 of 8 nvidia.com/gpu are in use"
 
 
@@ -55,7 +71,12 @@ def test_a_full_pool_is_urgent_only_while_somebody_waits() -> None:
 
 def test_broken_nodes_say_how_many_gpus_are_lost() -> None:
     frame, _ = inventory.nodes(
-        "c", [node("ok"), node("lame", allocatable={"nvidia.com/gpu": "6"}), node("dead", allocatable={"nvidia.com/gpu": "0"})]
+        "c",
+        [
+            node("ok"),
+            node("lame", allocatable={"nvidia.com/gpu": "6"}),
+            node("dead", allocatable={"nvidia.com/gpu": "0"}),
+        ],
     )
     found = {f.params["util_node"]: f for f in findings.broken_nodes(frame.assign(price=2.0))}
     assert set(found) == {"lame", "dead"}

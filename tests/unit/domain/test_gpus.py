@@ -37,7 +37,9 @@ def nodes_frame(*nodes: object, price: float = 2.0) -> pd.DataFrame:
     return capacity.occupancy(frame, pd.DataFrame({"node": [], "equivalents": []})).assign(price=price)
 
 
-def table(units: list[tuple[str, ...]], peak: list[float], holders: pd.DataFrame | None, nodes: pd.DataFrame) -> pd.DataFrame:
+def table(
+    units: list[tuple[str, ...]], peak: list[float], holders: pd.DataFrame | None, nodes: pd.DataFrame
+) -> pd.DataFrame:
     answers = {"util": answer(units, peak), "peak": answer(units, peak), "recent": answer(units, peak)}
     return gpus("c", answers, holders, nodes, empty(PODS))
 
@@ -46,8 +48,8 @@ def test_free_idle_and_active_are_told_apart() -> None:
     held = owners(WHOLE[:3], [("a", "x"), ("a", "y"), ("b", "z")])
     rows = table(WHOLE, [0.9, 0.004, math.nan, 0.0], held, nodes_frame(node())).set_index("gpu")
     assert rows["use"].to_dict() == {"GPU-0": "active", "GPU-1": "held idle", "GPU-2": "unknown", "GPU-3": "free"}
-    assert rows.at["GPU-1", "idle_usd_per_day"] == pytest.approx(2.0 * 24)
-    assert rows.at["GPU-0", "idle_usd_per_day"] == 0
+    assert rows.loc["GPU-1", "idle_usd_per_day"] == pytest.approx(2.0 * 24)
+    assert rows.loc["GPU-0", "idle_usd_per_day"] == 0
     assert {name: str(dtype) for name, dtype in rows.reset_index()[list(GPUS)].dtypes.items()} == GPUS
 
 
@@ -77,7 +79,7 @@ def test_two_of_four_replicas_hold_half_a_gpu() -> None:
     row = rows.iloc[0]
     assert (row["holders"], row["held"], row["use"]) == (2, 0.5, "active")
     assert (row["pods"], row["namespace"]) == ("a/x, b/y", "a and 1 more")
-    assert holdings(rows)[["equivalents", "mean"]].values.tolist() == [[0.5, 0.6]]
+    assert holdings(rows)[["equivalents", "mean"]].to_numpy().tolist() == [[0.5, 0.6]]
 
 
 def test_a_unit_nobody_holds_on_a_node_with_nothing_free_is_out_of_use() -> None:

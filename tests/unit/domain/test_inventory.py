@@ -52,7 +52,11 @@ def test_time_slicing_counts_gpus_and_not_replicas() -> None:
 
 
 def test_a_mig_layout_of_six_slices_leaves_a_seventh_as_remainder() -> None:
-    labels = {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "1", "nvidia.com/gpu.replicas": "0"}
+    labels = {
+        "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB",
+        "nvidia.com/gpu.count": "1",
+        "nvidia.com/gpu.replicas": "0",
+    }
     capacity = {
         "nvidia.com/gpu": "0",
         "nvidia.com/mig-3g.40gb": "1",
@@ -132,7 +136,7 @@ def test_the_parts_of_every_node_add_up_to_its_gpus() -> None:
     assert placed.set_index("node")["held"].to_dict() == pytest.approx(
         {"whole": 3, "broken": 0, "gone": 0, "shut": 0, "mig": 6 / 7}
     )
-    assert placed.set_index("node").at["shut", "closed"] == 8
+    assert placed.set_index("node").loc["shut", "closed"] == 8
 
 
 def test_more_held_than_allocatable_is_named_and_does_not_break_the_sum() -> None:
