@@ -1,13 +1,18 @@
 """Entry of the console: settings, navigation, global scope, error boundary."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.ui import shell
 from services import runtime
 from services.errors import OpsError, WrongSetting
 
+# A material icon would be fetched from the internet by every browser that opens the console.
+_ICON = str(Path(__file__).parent / "pages" / "ui" / "icon.svg")
+
 st.set_page_config(
-    page_title="GPU Fleet Console", page_icon=":material/memory:", layout="wide", initial_sidebar_state=300
+    page_title="GPU Fleet Console", page_icon=_ICON, layout="wide", initial_sidebar_state=300
 )
 st.logo(":material/memory:", size="large")
 

@@ -51,6 +51,45 @@ LOSES = {
 }
 
 
+FEATURES = {
+    "cluster": "str",
+    "what": "str",  # label, API group, family of metrics
+    "name": "str",
+    "state": "str",  # found, missing, not asked
+    "gives": "str",
+}
+"""One row per label, API group or family of metrics that switches something on."""
+
+_LABELS = {
+    "pod": "who holds each GPU (honorLabels on)",
+    "exported_pod": "who holds each GPU (honorLabels off)",
+    "GPU_I_ID": "MIG instances as units of their own",
+    "modelName": "the GPU model, without asking Kubernetes",
+    "Hostname": "the node a GPU is on (exporter up to 4.8.2)",
+    "hostname": "the node a GPU is on (exporter from 4.8.3)",
+    "vgpu": "a series per pod on a shared GPU",
+    "pod_uid": "a process's own share of a shared GPU",
+}
+"""Labels of GPU series and what they give; only those one install needs are missed."""
+
+_GROUPS = {
+    "resource.k8s.io": "GPUs through dynamic resource allocation",
+    "karpenter.sh": "pool limits and nodes on their way (Karpenter)",
+    "autoscaling.x-k8s.io": "warm headroom as CapacityBuffers",
+    "kueue.x-k8s.io": "queues and quotas (Kueue)",
+    "nvidia.com": "state of the GPU Operator",
+}
+"""API groups that switch something on where they are installed."""
+
+_FAMILIES = {
+    "kube_pod_info": "history of pods (kube-state-metrics)",
+    "kube_node_labels": "node labels in PromQL (kube-state-metrics)",
+    "node_gpu_hourly_cost": "prices from OpenCost",
+    "vllm:": "serving figures of vLLM",
+    "litellm_": "traffic, spend and fallbacks of LiteLLM",
+}
+
+
 @dataclass(frozen=True)
 class Advice:
     """Something missing: what it costs, and the snippet that turns it on."""
@@ -112,6 +151,24 @@ def signals(sources: Sources, source: ClusterSource) -> Reading[pd.DataFrame]:
             for row in carriers.to_dict("records")
         ]
     return Reading(frames.table(SIGNAL_ROWS, rows), known.as_of, known.problem)
+
+
+def features(sources: Sources, source: ClusterSource) -> pd.DataFrame:
+    """Labels, API groups and metric families found and missing, frame :data:`FEATURES`; optional ones included."""
+    rows: list[tuple[object, ...]] = []
+    known = metrics.coverage(sources, source).value
+    for name, gives in _LABELS.items():
+        state = "not asked" if known is None else "found" if name in known.labels else "missing"
+        rows.append((source.name, "label", name, state, gives))
+    groups = api_groups(source).value
+    for name, gives in _GROUPS.items():
+        state = "not asked" if groups is None else "found" if name in groups else "missing"
+        rows.append((source.name, "API group", name, state, gives))
+    for name, gives in _FAMILIES.items():
+        present = known is not None and any(family.startswith(name) for family in known.also)
+        state = "not asked" if known is None else "found" if present else "missing"
+        rows.append((source.name, "metrics", name, state, gives))
+    return frames.table(FEATURES, rows)
 
 
 def advice(sources: Sources, source: ClusterSource) -> Reading[list[Advice]]:
@@ -239,6 +296,7 @@ class Report:
     statuses: list[tuple[str, SourceStatus | None]]
     stores: pd.DataFrame
     signals: pd.DataFrame
+    features: pd.DataFrame
     advice: list[Advice]
     problems: list[Problem]
 
@@ -256,6 +314,9 @@ def report(sources: Sources, cluster: str = "") -> Reading[Report]:
         if chosen
         else frames.empty(STORES),
         signals=pd.concat(found, ignore_index=True) if found else frames.empty(SIGNAL_ROWS),
+        features=pd.concat([features(sources, source) for source in chosen.values()], ignore_index=True)
+        if chosen
+        else frames.empty(FEATURES),
         advice=[item for answer in advised for item in answer.value or ()],
         problems=[row.problem for row in rows if row.problem is not None],
     )

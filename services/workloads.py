@@ -242,3 +242,47 @@ def totals(sources: Sources, scope: Scope) -> Reading[Totals]:
         waiting=0 if queue.value is None else len(queue.value),
     )
     return Reading(value, whole.as_of, whole.problem, whole.absence, whole.notes)
+
+
+CLASS_HOURS = {"use": "str", "gpu_hours": "float64"}
+"""GPU-hours by class: active, held idle, not held; they add up to the GPU-hours the metrics saw."""
+
+
+def class_hours(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPU-hours of the window by class, frame :data:`CLASS_HOURS`.
+
+    Every instant of a unit counts as what it was then: held and at or above IDLE_BELOW, held and below, or not held. A
+    scope of pods has no hours that are not held.
+    """
+    window = ending(sources.now(), scope.range)
+    parts = [
+        _class_hours(sources, source, scope, window)
+        for name, source in sources.clusters.items()
+        if scope.cluster in ("", name)
+    ]
+
+    def added(found: list[pd.DataFrame]) -> pd.DataFrame:
+        return pd.concat(found).groupby("use", sort=False, as_index=False)["gpu_hours"].sum()
+
+    return merged(parts, added)
+
+
+def _class_hours(sources: Sources, source: ClusterSource, scope: Scope, window: Window) -> Reading[pd.DataFrame]:
+    stock = snapshots.read(sources, source)
+    if stock.value is None:
+        return Reading(None, stock.as_of, stock.problem, stock.absence, stock.notes)
+    span = Query("util", BY_POD, over=window.end - window.start, step=window.step)
+    asked = [
+        sources.pool.submit(metrics.instant, sources, source, query, window.end)
+        for query in (span, replace(span, stat=Stat.IDLE), replace(span, by=("node",)))
+    ]
+    mean, idle, nodes = (future.result() for future in asked)
+    if mean.value is None or idle.value is None or nodes.value is None or mean.absence is not None:
+        return replace(mean, value=None)
+    held = scope.keep(hours(mean.value, idle.value, stock.value, window.hours).assign(cluster=source.name))
+    seen = scope.keep(attribution.attribute(nodes.value, stock.value.nodes, stock.value.pods))
+    idle_hours, held_hours = float(held["idle_gpu_hours"].sum()), float(held["gpu_hours"].sum())
+    rows: list[tuple[object, ...]] = [("active", held_hours - idle_hours), ("held idle", idle_hours)]
+    if not scope.by_owner:
+        rows.append(("not held", max(float(seen["weight"].sum()) * window.hours - held_hours, 0.0)))
+    return Reading(frames.table(CLASS_HOURS, rows), mean.as_of, mean.problem, None, mean.notes)

@@ -49,11 +49,16 @@ def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def serving(folder: Path, command: Sequence[str], extra: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """The console in ``folder`` started by ``command``, once it is healthy; ended on leaving."""
+def serving(
+    folder: Path, command: Sequence[str], extra: Mapping[str, str] | None = None, *, log: Path | None = None
+) -> Iterator[Served]:
+    """The console in ``folder`` started by ``command``, once it is healthy; ended on leaving.
+
+    Its output goes to ``log``, or to a file in the folder.
+    """
     port = free_port()
     variables = {"STREAMLIT_SERVER_PORT": str(port), "STREAMLIT_SERVER_ADDRESS": "127.0.0.1", **(extra or {})}
-    log = folder / "server.log"
+    log = log or folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=folder, env=environment(folder, variables), stdout=output, stderr=subprocess.STDOUT

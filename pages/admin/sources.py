@@ -67,6 +67,20 @@ def found(report: Report, as_of: datetime | None) -> None:
         )
     elif not report.problems:
         panels.nothing("No GPU metrics", "No metrics source is configured, or it holds no GPU metric.")
+    st.subheader(
+        "Labels, API groups and other metrics",
+        anchor=False,
+        help="Not all are needed: a fleet without MIG has no GPU_I_ID, one without Karpenter no karpenter.sh.",
+    )
+    tables.show(
+        report.features,
+        tables.FEATURES,
+        key="sources_features",
+        alt="Labels, API groups and families of metrics found and missing.",
+        scope=scope,
+        mode=mode,
+        as_of=as_of,
+    )
     st.subheader("Kubernetes objects", anchor=False)
     tables.show(
         report.stores,

@@ -34,7 +34,14 @@ def classes(page: Page) -> None:
             text=f"{_ICONS[row['use']]} **{charts.USE_WORDS[row['use']]}**: {words.gpus(row['gpus'])} "
             f"({words.share(ratio)}){money}",
         )
-    st.caption(f"Now. Together {words.gpus(total)}, each once; money at list prices.")
+    hours = queries.class_hours(page.mode, page.scope).value
+    if hours is not None and (whole := float(hours["gpu_hours"].sum())) > 0:
+        said = ", ".join(
+            f"{words.share(row['gpu_hours'] / whole)} {charts.USE_WORDS.get(row['use'], row['use']).lower()}"
+            for row in hours.to_dict("records")
+        )
+        st.markdown(f"**Over {page.scope.range}:** {said}, of {words.count(whole)} measured GPU-hours.")
+    st.caption(f"Bars: now. Together {words.gpus(total)}, each once; money at list prices.")
 
 
 def basis(page: Page) -> None:

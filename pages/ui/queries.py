@@ -151,3 +151,9 @@ def carriers(mode: str, cluster: str) -> Reading[pd.DataFrame]:
 def workload_totals(mode: str, scope: Scope) -> Reading[workloads.Totals]:
     """Headline figures of the Workloads page."""
     return workloads.totals(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def class_hours(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPU-hours of the window by class of use."""
+    return workloads.class_hours(runtime.current(), scope)

@@ -133,6 +133,14 @@ STORES = {
     "cluster": C.TextColumn("Cluster"),
 }
 
+FEATURES = {
+    "name": C.TextColumn("Name", pinned=True),
+    "what": C.TextColumn("What"),
+    "state": C.TextColumn("State"),
+    "gives": C.TextColumn("Gives", width="large"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
 SIGNALS = {
     "signal": C.TextColumn("Figure", pinned=True),
     "state": C.TextColumn("State"),

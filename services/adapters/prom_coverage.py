@@ -9,8 +9,8 @@ import pandas as pd
 from services.adapters.prom_flavour import CARRIERS, texts
 from services.adapters.prom_frames import Grid, Table, decoded
 from services.adapters.prom_http import PromHttp
-from services.adapters.promql_units import Flavour, Owners
 from services.adapters.promql_text import matchers_of, names_selector, quoted, selector
+from services.adapters.promql_units import Flavour, Owners
 from services.domain.frames import conform, empty
 from services.domain.signals import SIGNALS
 from services.ports import COVERAGE_COLUMNS, Coverage

@@ -10,8 +10,8 @@ import msgspec
 from services.adapters.prom_envelope import unreadable
 from services.adapters.prom_frames import Grid, decoded
 from services.adapters.prom_http import PromHttp
-from services.adapters.promql_units import EXPORTER_PODS, Flavour, Owners
 from services.adapters.promql_text import matchers_of, names_selector, quoted, selector
+from services.adapters.promql_units import EXPORTER_PODS, Flavour, Owners
 from services.domain.signals import SIGNALS
 
 KEEP_S = 300.0

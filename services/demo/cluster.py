@@ -23,6 +23,7 @@ _BUILDERS: Mapping[str, Callable[[Moment], Sequence[Obj]]] = {
     "jobs": controllers.jobs,
     "hpas": controllers.hpas,
     "quotas": policies.quotas,
+    "configmaps": lambda _moment: (),  # no Cluster Autoscaler here
     "priorityclasses": policies.priorityclasses,
     "nodepools": karpenter.nodepools,
     "nodeclaims": karpenter.nodeclaims,

@@ -36,10 +36,7 @@ def load(environ: Mapping[str, str], *, base: Path | None = None) -> Settings:
     given = _validated(environ, written, called)
     file_base = base / Path(called.file).expanduser().parent if called.file else base
     cluster_base = base if called.cluster_from_environment else file_base
-    clusters = tuple(
-        _cluster(cluster, index, called, cluster_base)
-        for index, cluster in enumerate(given.clusters)
-    )
+    clusters = tuple(_cluster(cluster, index, called, cluster_base) for index, cluster in enumerate(given.clusters))
     _refuse_twins(clusters, called)
 
     def anchored(field: str) -> str:

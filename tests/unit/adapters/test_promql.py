@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from services.adapters.promql import expand
-from services.adapters.promql_units import Flavour, Owners
 from services.adapters.promql_text import literal_pattern, matcher, matchers_of, names_selector, quoted
+from services.adapters.promql_units import Flavour, Owners
 from services.domain.signals import UNIT_KEY, Query, Stat
 
 ENGINE, BUSY = "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "DCGM_FI_DEV_GPU_UTIL"
