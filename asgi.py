@@ -8,6 +8,10 @@ setting stops the start with one sentence and exit code 2.
 import asyncio
 import os
 import sys
+import threading
+import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -32,6 +36,27 @@ def _start() -> None:
     runtime.start(configured)
 
 
+def _open_app() -> None:
+    """Run ``app.py`` once, as a first visitor would.
+
+    Until some session has reached ``st.navigation``, a process does not know its pages, and a visitor who comes by a
+    deep link is told that the page does not exist. The health check of the script runs it; it also warms the caches.
+    """
+    host = str(st.get_option("server.address") or "127.0.0.1")
+    host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    url = f"http://{host}:{st.get_option('server.port')}{_BASE}/_stcore/script-health-check"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(_TRIES):
+        try:
+            opener.open(url, timeout=30).close()
+        except urllib.error.HTTPError:
+            return  # the script was run, whatever it said
+        except OSError:
+            time.sleep(_PAUSE_S)  # not listening yet
+        else:
+            return
+
+
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Everything that lives as long as the process."""
@@ -41,6 +66,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         print(f"{error} {error.hint}".strip(), file=sys.stderr, flush=True)  # noqa: T201 - as above
         # An exception that leaves here becomes a stack trace and the server's own exit code. Nothing is served yet.
         os._exit(2 if isinstance(error, WrongSetting) else 1)
+    threading.Thread(target=_open_app, name="open-app", daemon=True).start()
     try:
         yield
     finally:
@@ -59,6 +85,7 @@ async def no_such_api(request: Request) -> JSONResponse:
     return JSONResponse(problem, status_code=404, media_type="application/problem+json")
 
 
+_TRIES, _PAUSE_S = 100, 0.1
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _BASE = "/".join(["", *str(st.get_option("server.baseUrlPath")).strip("/").split("/")]).rstrip("/")
 

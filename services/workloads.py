@@ -262,7 +262,7 @@ def class_hours(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     ]
 
     def added(found: list[pd.DataFrame]) -> pd.DataFrame:
-        return pd.concat(found).groupby("use", sort=False, as_index=False)["gpu_hours"].sum()
+        return pd.concat(found).groupby("use", sort=False)[["gpu_hours"]].sum().reset_index()
 
     return merged(parts, added)
 

@@ -33,7 +33,7 @@ USE_WORDS = {
 STAGE_WORDS = {"total": "Total", "allocated": "Allocated", "active": "Active", "effective": "Effective"}
 _FORMATS = {
     Unit.RATIO: (".0%", ""),
-    Unit.BYTES: (".3s", "B"),
+    Unit.BYTES: (".1f", " GiB"),
     Unit.WATTS: (".3s", "W"),
     Unit.CELSIUS: (".0f", " °C"),
     Unit.COUNT: (".0f", ""),
@@ -75,6 +75,7 @@ def lines(
     """
     figure = go.Figure()
     spec, suffix = _FORMATS[unit]
+    scale = 2.0**-30 if unit is Unit.BYTES else 1.0
     groups = sorted(trend["group"].unique(), key=lambda name: (name == "others", name))
     for place, group in enumerate(groups):
         colour = theme.free if group == "others" else theme.categorical[place % len(theme.categorical)]
@@ -82,7 +83,7 @@ def lines(
         figure.add_trace(
             go.Scatter(
                 x=times(rows["at"], zone),
-                y=rows["value"].to_numpy(),
+                y=rows["value"].to_numpy() * scale,
                 name=str(group),
                 mode="lines",
                 stackgroup="all" if stacked else None,

@@ -12,6 +12,7 @@ from services import runtime
 from services.domain.scope import Scope
 
 C = st.column_config
+GIB = 2.0**30
 _SHARE: dict[str, Any] = {"format": "percent", "min_value": 0.0, "max_value": 1.0}
 
 POOLS = {
@@ -54,8 +55,8 @@ UNITS = {
     "use": C.TextColumn("Class"),
     "util": C.ProgressColumn("Utilisation", **_SHARE, help="Mean over the window"),
     "util_now": C.NumberColumn("Now", format="percent"),
-    "memory_used": C.NumberColumn("Memory used", format="bytes"),
-    "memory_total": C.NumberColumn("Memory", format="bytes"),
+    "memory_used": C.NumberColumn("Memory used", format="%.1f GiB"),
+    "memory_total": C.NumberColumn("Memory", format="%.1f GiB"),
     "power": C.NumberColumn("Power", format="%.0f W"),
     "temperature": C.NumberColumn("Temperature", format="%.0f °C"),
     "pods": C.TextColumn("Pods"),
@@ -173,6 +174,8 @@ def show(
 ) -> int | None:
     """Draw a table with its download; with ``select`` returns the position of the chosen row, else None."""
     drawn = frame[list(columns)]
+    in_bytes = [name for name in columns if name.startswith("memory_")]
+    drawn = drawn.assign(**{name: drawn[name] / GIB for name in in_bytes}) if in_bytes else drawn
     options: dict[str, Any] = {
         "hide_index": True,
         "column_config": dict(columns),

@@ -85,7 +85,7 @@ class _Expansion:
             values = f"({values} and on ({units.key}) {units.holders((), only=self.owners)})"
         weighted = self.signal.combine is Combine.SHARE and query.stat is not Stat.MAX
         counted = (
-            f"sum by ({units.labels(classes)}) ({self._shares(values)})"
+            f"sum by ({units.labels(classes)}) ({self._shares()})"
             if by_owner
             else (f"count by ({units.labels(classes)}) ({values})")
         )
@@ -96,7 +96,7 @@ class _Expansion:
         if not weighted:
             return self._planned(self._direct(values, by_owner=by_owner), weight, query.by, classes)
         measured = f"({values} < bool {IDLE_BELOW})" if query.stat is Stat.IDLE else values
-        summed = self._shares(values, measured) if by_owner else measured
+        summed = self._shares(measured) if by_owner else measured
         value = self._spanned("sum_over_time", f"sum by ({units.labels(classes)}) ({summed})")
         return self._planned(value, weight, classes, classes, weighted=True)
 
@@ -106,7 +106,7 @@ class _Expansion:
         Sums are split between the pods of a unit as weights are, so that namespaces add up to the fleet.
         """
         units, by = self.units, self.units.labels(self.query.by)
-        summands = self._shares(values, values) if by_owner else values
+        summands = self._shares(values) if by_owner else values
         if by_owner:  # each unit once in each group, however many of the group's pods hold it
             holders = units.holders(self.query.by, only=self.owners)
             values = f"({holders} * on ({units.key}) group_left () {values})"
@@ -119,16 +119,14 @@ class _Expansion:
         total, number = (self._spanned("sum_over_time", f"{one} by ({by}) ({values})") for one in ("sum", "count"))
         return f"{total} / {number}"
 
-    def _shares(self, values: str, measured: str = "") -> str:
+    def _shares(self, measured: str = "") -> str:
         """Per unit and pod: the pod's share of the unit (1/n), times the measured value if given."""
         key = self.units.key
         classes = () if self.signal.level is Level.GPU else ("profile", "model")
         holders = self.units.holders((*self.query.by, *classes, *OWNER_DIMENSIONS), only=self.owners)
         everyone = self.units.holders(OWNER_DIMENSIONS)
-        matched = f"({holders} and on ({key}) {values})"
-        if measured:
-            matched = f"{holders} * on ({key}) group_left () {measured}"
-        return f"{matched} / on ({key}) group_left () count by ({key}) {everyone}"
+        counted = f"{holders} * on ({key}) group_left () {measured}" if measured else holders
+        return f"{counted} / on ({key}) group_left () count by ({key}) {everyone}"
 
     def _spanned(self, function: str, expression: str) -> str:
         """The statistic over the instants ``at - over + step … at``; ``at`` must be a multiple of the step.

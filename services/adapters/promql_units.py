@@ -94,18 +94,18 @@ class Units:
         return ",".join(dict.fromkeys(filter(None, map(self.label, dimensions))))
 
     def values(self, dimensions: Sequence[str] = ()) -> str:
-        """One value per unit in the signal's base unit, of the first carrier with a number for it; key and dimensions."""
+        """One value per unit in the signal's base unit: of the first carrier that has a number for it."""
         kept = self._kept(dimensions)
         return "(" + " or ".join(self._value(one, kept) for one in carriers_of(self.signal, self.flavour)) + ")"
 
     def holders(self, dimensions: Sequence[str], *, only: Mapping[str, Sequence[str]] | None = None) -> str:
         """1 per unit and combination of the dimensions under which pods hold it, over all carriers of the signal.
 
-        ``only`` keeps namespaces and pods.
+        ``only`` keeps namespaces and pods. A series without a number holds nothing: every holder's unit has a value.
         """
         kept = self._kept(dimensions)
         held = " or ".join(
-            f"group by ({kept}) ({series})"
+            f"group by ({kept}) ({series} < Inf)"
             for carrier in carriers_of(self.signal, self.flavour)
             for series in self._held(carrier, only or {}, named="node" in dimensions)
         )
@@ -183,12 +183,12 @@ class Units:
             if owners is Owners.MIXED:
                 for name in OWNER_DIMENSIONS:
                     exported = f'label_replace({exported}, "{name}", "$1", "exported_{name}", "(.*)")'
-            series.append(exported)
+            series.append(f"({exported})")
         if owners in {Owners.PLAIN, Owners.MIXED}:
             extra = ['pod!=""', f"pod!~{quoted(EXPORTER_PODS)}", *(matcher(name, tuple(only[name])) for name in only)]
             if owners is Owners.MIXED:
                 extra += ['exported_pod=""', matcher("job", self.flavour.plain_jobs)]
-            series.append(self._series(carrier, extra, self.only, named=named))
+            series.append(f"({self._series(carrier, extra, self.only, named=named)})")
         return series
 
 
