@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from services import metrics
-from services.domain import frames
+from services import metrics, utilisation
+from services.domain import attribution, frames
 from services.domain.kinds import KINDS
+from services.domain.scope import Scope
 from services.domain.signals import SIGNALS
 from services.errors import OpsError
 from services.ports import ClusterSource, Coverage, Sources, SourceStatus, StoreState
@@ -181,7 +182,26 @@ def advice(sources: Sources, source: ClusterSource) -> Reading[list[Advice]]:
     if known.value is None:
         return Reading(found, known.as_of, known.problem)
     found += _metrics(source.name, known.value)
+    found += _strangers(sources, source.name)
     return Reading(found, known.as_of)
+
+
+def _strangers(sources: Sources, cluster: str) -> Iterable[Advice]:
+    units = utilisation.table(sources, Scope(cluster=cluster)).value
+    if units is None:
+        return
+    strange = units[units["pool"] == attribution.UNKNOWN_NODE]
+    if strange.empty:
+        return
+    names = sorted(set(strange["node"]))
+    yield Advice(
+        cluster,
+        "Let dcgm-exporter say the node's name",
+        f"{strange['gpu'].nunique()} GPUs report a node this cluster does not have, such as {names[0] or 'none at all'}. "
+        "They count in utilisation, but belong to no pool and have no price.",
+        "# environment of the dcgm-exporter DaemonSet\n- name: NODE_NAME\n  valueFrom:\n    fieldRef:\n"
+        "      fieldPath: spec.nodeName",
+    )
 
 
 def _rights(source: ClusterSource) -> Iterable[Advice]:

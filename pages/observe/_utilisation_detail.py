@@ -25,6 +25,9 @@ def classes(page: Page) -> None:
     uses = shell.shown(queries.idle_classes(page.mode, page.scope), "Classes of use")
     if uses is None:
         return
+    if uses["gpus"].isna().any():
+        panels.nothing("Classes cannot be told", "Which pods hold which GPUs is not known (yet).")
+        return
     total = float(uses["gpus"].sum())
     for row in uses.to_dict("records"):
         ratio = row["gpus"] / total if total else 0.0
