@@ -1,7 +1,7 @@
 """Asking metrics sources: failures become problems, and the last good answer stays with its age."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -19,12 +19,16 @@ _COVERAGE_KEEP_S = 60.0
 def instant(
     sources: Sources, source: ClusterSource, query: Query, at: datetime, only: Only | None = None
 ) -> Reading[pd.DataFrame]:
-    """The answer to ``query`` at an instant (columns as :class:`services.domain.signals.Query` says)."""
+    """The answer to ``query`` at an instant (columns as :class:`services.domain.signals.Query` says).
+
+    The same question is asked once, whoever asks it; after a failure again in the next refresh period. Frames are
+    shared: never change them.
+    """
     metrics = source.metrics
     if metrics is None:
         return Reading(None, absence=Absence.NOT_CONFIGURED)
     key = ("instant", source.name, query, _frozen(only))
-    return _ask(sources, source, query, key, lambda: metrics.instant(query, at, only), at)
+    return _once(sources, key, at, lambda: _ask(sources, source, query, key, lambda: metrics.instant(query, at, only), at))
 
 
 def over_window(
@@ -56,6 +60,21 @@ def coverage(sources: Sources, source: ClusterSource) -> Reading[Coverage]:
     if answer.problem is None and answer.value is not None:
         _succeeded(sources, ("coverage good", source.name), source, answer)
     return answer
+
+
+def moment(sources: Sources) -> datetime:
+    """The present, quantised to the refresh period, so that all who ask within it ask the same question."""
+    period = sources.policy.refresh_s
+    return datetime.fromtimestamp(int(sources.now().timestamp()) // period * period, UTC)
+
+
+def _once(
+    sources: Sources, key: tuple[object, ...], at: datetime, ask: Callable[[], Reading[pd.DataFrame]]
+) -> Reading[pd.DataFrame]:
+    period = moment(sources)
+    held: tuple[datetime, Reading[pd.DataFrame]] | None = sources.memo.last(key)
+    attempt = held[0] if held is not None and held[1].problem is None else period
+    return sources.memo.get(key, (at, attempt), lambda: (attempt, ask()))[1]
 
 
 def _ask(

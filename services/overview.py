@@ -133,7 +133,7 @@ def xids(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     for name, source in sources.clusters.items():
         if scope.cluster not in ("", name):
             continue
-        answer = metrics.instant(sources, source, Query("xid", ("node", "gpu")), sources.now())
+        answer = metrics.instant(sources, source, Query("xid", ("node", "gpu")), metrics.moment(sources))
         value = None
         if answer.value is not None:
             stock = fleet.nodes(sources, Scope(cluster=name)).value

@@ -73,9 +73,10 @@ def _build(
     window: Window,
     troubled: Problem | None,
 ) -> Reading[pd.DataFrame]:
+    now = metrics.moment(sources)
     pending: dict[str, Future[Reading[pd.DataFrame]]] = {
         name: sources.pool.submit(
-            metrics.instant, sources, source, query, window.end if name == "util" else sources.now()
+            metrics.instant, sources, source, query, window.end if name == "util" else now
         )
         for name, query in questions(sources, range_name).items()
     }
@@ -103,7 +104,8 @@ def within(units: pd.DataFrame, scope: Scope, pods: pd.DataFrame) -> pd.DataFram
         return kept
     mine = scope.keep(pods)
     labels = set(mine["namespace"] + "/" + mine["pod"])
-    return kept[[not labels.isdisjoint(text.split(", ")) if text else False for text in kept["pods"]]]
+    mine_too = [not labels.isdisjoint(text.split(", ")) if text else False for text in kept["pods"]]
+    return kept[pd.Series(mine_too, index=kept.index, dtype=bool)]  # a bare empty list would select columns
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ def summary(sources: Sources, scope: Scope, node: str = "") -> Reading[Summary]:
     cards = frame.drop_duplicates(["cluster", "gpu"])
     weighed = frame[frame["util"].notna()]
     weight = float(weighed["fraction"].sum())
-    judged = frame[frame["use"] != "unknown"]
+    # Free GPUs say nothing of the held ones: where none of those was measured, idle is unknown and not zero.
+    judged = frame if not (frame["use"] == "unknown").any() else frame[frame["use"].isin(["active", "held idle"])]
     idle = judged[judged["use"] == "held idle"]
     sized = frame[frame["memory_total"].notna()]
     value = Summary(

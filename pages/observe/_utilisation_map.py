@@ -1,5 +1,7 @@
 """The heat map of the Utilisation page: aggregate, then drill."""
 
+import html
+
 import streamlit as st
 
 from pages.ui import charts, filters, panels, queries, shell, theme, words
@@ -41,7 +43,7 @@ def _picked() -> None:
     points = st.session_state[MAP]["selection"]["points"]
     if not points:
         return
-    _, node, gpu, *_ = points[0]["customdata"]
+    _, node, gpu, *_ = (html.unescape(text) for text in points[0]["customdata"])
     if st.session_state.get(NODE) != node:
         st.session_state[NODE] = node
     if gpu:

@@ -1,5 +1,6 @@
 """Figures: a tidy frame in, a Plotly figure out. Pure; the only place that knows the chart engine."""
 
+import html
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ def times(at: pd.Series, zone: str) -> np.ndarray:
     return at.dt.tz_convert(zone).dt.tz_localize(None).to_numpy()
 
 
+def plain(text: str) -> str:
+    """Text from outside made safe to stand in a figure: Plotly reads tags, links among them, in names and hovers."""
+    return html.escape(text, quote=False)
+
+
 def _layout(figure: go.Figure, *, height: int = HEIGHT, legend: bool = True) -> go.Figure:
     figure.update_layout(
         height=height,
@@ -84,7 +90,7 @@ def lines(
             go.Scatter(
                 x=times(rows["at"], zone),
                 y=rows["value"].to_numpy() * scale,
-                name=str(group),
+                name=plain(str(group)),
                 mode="lines",
                 stackgroup="all" if stacked else None,
                 connectgaps=False,
@@ -179,12 +185,10 @@ def heat(cells: pd.DataFrame, unit: Unit, theme: Theme) -> go.Figure:
                 marker=marker,
                 customdata=np.stack(
                     [
-                        part["cluster"],
-                        part["node"],
-                        part["gpu"],
+                        *([plain(name) for name in part[column]] for column in ("cluster", "node", "gpu")),
                         [described(value, unit) for value in part["value"]],
-                        [text[:120] for text in part["text"]],
-                        part["pool"],
+                        [plain(text[:120]) for text in part["text"]],
+                        [plain(name) for name in part["pool"]],
                     ],
                     axis=1,
                 ),
@@ -199,7 +203,7 @@ def heat(cells: pd.DataFrame, unit: Unit, theme: Theme) -> go.Figure:
         showgrid=False,
         zeroline=False,
         tickvals=names["row"].to_numpy(),
-        ticktext=list(names["label"]),
+        ticktext=[plain(name) for name in names["label"]],
         title=None,
         tickfont={"size": 12, "color": theme.text},
     )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from pages.ui import filters, queries, words
+from pages.ui import filters, kept, queries, words
 from services import runtime
 from services.domain.glossary import GLOSSARY
 from services.domain.scope import Scope
@@ -77,6 +77,7 @@ class Page:
 
 def navigation() -> Any:
     """Register the pages; returns the one to run."""
+    kept.begin()
     pages = {
         section: [
             st.Page(e.script, title=e.title, icon=e.icon, url_path=e.path, default=e.default, help=e.help)
@@ -89,6 +90,7 @@ def navigation() -> Any:
 
 def frame() -> None:
     """The sidebar around every page: scope and live switch."""
+    kept.recall()
     with st.sidebar:
         if queries.mode() == "demo":
             st.badge("Demo estate: simulated data", icon=":material/science:", color="orange", width="stretch")
@@ -102,6 +104,7 @@ def frame() -> None:
         )
         if any((scope.cluster, scope.pool, scope.model, scope.namespace, scope.team)):
             st.button("Clear filters", icon=":material/filter_alt_off:", on_click=_clear, width="stretch")
+    kept.keep()
     st.session_state[_STATE] = scope
 
 
@@ -153,7 +156,10 @@ def shown(reading: Reading[T], what: str) -> T | None:
     different, and none of them looks like zero.
     """
     if reading.problem is not None:
-        _problem(reading.problem, reading.as_of if reading.value is not None else None)
+        good_at, since = reading.as_of if reading.value is not None else None, reading.problem.since
+        if good_at is not None and since is not None and good_at >= since:
+            good_at = None  # younger than the failure: what the other sources say, and not the last of this one
+        _problem(reading.problem, good_at)
     elif reading.absence is Absence.LOADING and reading.value is None:
         st.info(f"{what}: the first reading is still under way.", icon=":material/hourglass_top:")
     elif reading.absence is Absence.NOT_CONFIGURED:

@@ -24,7 +24,7 @@ def overview(page: Page) -> None:
             st.metric(
                 "Free GPUs",
                 None if known is None or known.free is None else words.count(known.free),
-                delta=None if known is None else f"of {words.count(known.gpus)} on {known.nodes} nodes",
+                delta=None if known is None else f"of {words.count(known.gpus)} on {words.some(known.nodes, 'node')}",
                 delta_color="off",
                 delta_arrow="off",
                 border=True,
@@ -35,7 +35,7 @@ def overview(page: Page) -> None:
             waits = known is not None and known.waiting_pods > 0
             st.metric(
                 "Unmet demand",
-                None if known is None else f"{words.count(known.waiting_pods)} pods",
+                None if known is None else words.some(known.waiting_pods, "pod"),
                 delta=None
                 if known is None
                 else (
@@ -57,7 +57,7 @@ def overview(page: Page) -> None:
                 None if known is None else words.count(known.out_of_use),
                 delta=None
                 if known is None
-                else (f"{known.broken_nodes} nodes affected" if bad else "all GPUs can be allocated"),
+                else (f"{words.some(known.broken_nodes, 'node')} affected" if bad else "all GPUs can be allocated"),
                 delta_color="red" if bad else "green",
                 delta_arrow="off",
                 border=True,
@@ -150,7 +150,7 @@ def workloads(page: Page) -> None:
         st.metric(
             "GPUs held",
             words.count(value.held),
-            delta=f"by {value.holders} workloads, now",
+            delta=f"by {words.some(value.holders, 'workload')}, now",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -177,7 +177,7 @@ def workloads(page: Page) -> None:
     with four:
         st.metric(
             "Cannot run",
-            f"{value.waiting} pods",
+            words.some(value.waiting, "pod"),
             delta="waiting, failing or held back",
             delta_color="off",
             delta_arrow="off",

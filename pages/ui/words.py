@@ -18,7 +18,12 @@ def count(value: float | None) -> str:
 def gpus(value: float | None) -> str:
     """An amount of GPU equivalents with its unit."""
     said = count(value)
-    return f"{said} GPU" if said == "1" else f"{said} GPUs"
+    return said if said == DASH else f"{said} GPU" if said == "1" else f"{said} GPUs"
+
+
+def some(number: int, noun: str) -> str:
+    """A number of things: 1 pod, 3 pods, 1,204 pods."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def share(value: float | None) -> str:
@@ -71,6 +76,11 @@ _SPECIAL = str.maketrans({char: f"\\{char}" for char in r"\`*_{}[]()<>#+-.!|~$:&
 def plain(text: str) -> str:
     """Text from outside (labels, names, messages) made safe to stand in Markdown: shown as it is, never interpreted."""
     return " ".join(text.split()).translate(_SPECIAL)
+
+
+def code(text: str) -> str:
+    """Text from outside as a code span: on one line, without what would end the span."""
+    return f"`{' '.join(text.replace('`', '').split())}`"
 
 
 def sentence(text: str) -> str:

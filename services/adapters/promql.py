@@ -21,7 +21,7 @@ class Plan:
     """The queries that together answer a question.
 
     ``value`` answers by ``value_by``. With ``weighted`` it is a sum over units that has to be weighted and divided by
-    ``weight``; otherwise it is the value itself. ``weight`` counts units (their shares, when grouped by owner) by
+    ``weight``; otherwise it is the value itself. ``weight`` counts units (once for each pod, when grouped by owner) by
     ``weight_by``; "" means that every row of ``value`` is one unit. Both are dimensions; ``labels`` names the label
     each of them has in the answers ("" for none).
     """
@@ -85,7 +85,7 @@ class _Expansion:
             values = f"({values} and on ({units.key}) {units.holders((), only=self.owners)})"
         weighted = self.signal.combine is Combine.SHARE and query.stat is not Stat.MAX
         counted = (
-            f"sum by ({units.labels(classes)}) ({self._shares()})"
+            f"sum by ({units.labels(classes)}) ({self._holdings()})"
             if by_owner
             else (f"count by ({units.labels(classes)}) ({values})")
         )
@@ -96,14 +96,14 @@ class _Expansion:
         if not weighted:
             return self._planned(self._direct(values, by_owner=by_owner), weight, query.by, classes)
         measured = f"({values} < bool {IDLE_BELOW})" if query.stat is Stat.IDLE else values
-        summed = self._shares(measured) if by_owner else measured
+        summed = self._holdings(measured) if by_owner else measured
         value = self._spanned("sum_over_time", f"sum by ({units.labels(classes)}) ({summed})")
         return self._planned(value, weight, classes, classes, weighted=True)
 
     def _direct(self, values: str, *, by_owner: bool) -> str:
         """The group's value itself: SUM and PEAK signals, and the largest value of any signal.
 
-        Sums are split between the pods of a unit as weights are, so that namespaces add up to the fleet.
+        Sums are split between the pods of a unit, so that namespaces add up to the fleet.
         """
         units, by = self.units, self.units.labels(self.query.by)
         summands = self._shares(values) if by_owner else values
@@ -119,14 +119,17 @@ class _Expansion:
         total, number = (self._spanned("sum_over_time", f"{one} by ({by}) ({values})") for one in ("sum", "count"))
         return f"{total} / {number}"
 
-    def _shares(self, measured: str = "") -> str:
-        """Per unit and pod: the pod's share of the unit (1/n), times the measured value if given."""
-        key = self.units.key
+    def _holdings(self, measured: str = "") -> str:
+        """Per unit and pod that holds it: 1, or the measured value of the unit."""
         classes = () if self.signal.level is Level.GPU else ("profile", "model")
         holders = self.units.holders((*self.query.by, *classes, *OWNER_DIMENSIONS), only=self.owners)
+        return f"{holders} * on ({self.units.key}) group_left () {measured}" if measured else holders
+
+    def _shares(self, measured: str) -> str:
+        """Per unit and pod: the measured value split equally between the unit's pods."""
+        key = self.units.key
         everyone = self.units.holders(OWNER_DIMENSIONS)
-        counted = f"{holders} * on ({key}) group_left () {measured}" if measured else holders
-        return f"{counted} / on ({key}) group_left () count by ({key}) {everyone}"
+        return f"{self._holdings(measured)} / on ({key}) group_left () count by ({key}) {everyone}"
 
     def _spanned(self, function: str, expression: str) -> str:
         """The statistic over the instants ``at - over + step … at``; ``at`` must be a multiple of the step.

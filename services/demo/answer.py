@@ -133,7 +133,7 @@ class Question:
             seen = (group >= 0) & ~np.isnan(value)
             hold, at, entity, group, value = hold[seen], at[seen], entity[seen], group[seen], value[seen]
             portion = 1.0 / sharers[entity * span + at]
-            summed.add(group, at, value, self.weights[entity] * portion, portion, entity, (begin, span))
+            summed.add(group, at, value, self.weights[entity], portion, entity, (begin, span))
             return
         if owned is not None:
             hold, at, _ = self.held.pairs(minutes)

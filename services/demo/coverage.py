@@ -54,7 +54,7 @@ def coverage(site: Site, minute: int) -> Coverage:
 
 def _labels(site: Site, *, owned: bool) -> set[str]:
     device = exporter.device_labels(site, 0, "", "", "1g.10gb" if _cut(site) else "", "7", "", "")
-    labels = {*device, *exporter.target_labels(site, "", "dcgm-exporter"), "err_code", "err_msg", "__name__"}
+    labels = {*device, *exporter.target_labels(site, "", "dcgm-exporter"), "err_code", "err_msg"}
     if owned:
         labels |= {"exported_container", "exported_namespace", "exported_pod"}
         if exporter.shares(site):

@@ -33,7 +33,9 @@ class DemoMetrics:
         if query.over is None:
             return Samples(self._answer(query, _seconds([at]), only, ranged=False))
         steps = query.over // query.step
-        points = [at - query.step * (steps - 1 - place) for place in range(steps)]
+        # the instants of a span are multiples of its step, as PromQL's subqueries have them
+        last = datetime.fromtimestamp(at.timestamp() // query.step.total_seconds() * query.step.total_seconds(), UTC)
+        points = [last - query.step * (steps - 1 - place) for place in range(steps)]
         return Samples(self._answer(query, _seconds(points), only, ranged=False))
 
     def range(self, query: Query, window: Window, only: Mapping[str, Sequence[str]] | None = None) -> Samples:

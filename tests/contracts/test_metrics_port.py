@@ -83,12 +83,14 @@ def test_weights_of_parts_add_up_to_the_whole(metrics, signal):
                 assert value.sum() == pytest.approx(whole["value"].iloc[0])
 
 
-def test_namespaces_hold_no_more_than_there_is_and_pods_as_much_as_their_namespaces(metrics):
+def test_pods_weigh_as_much_as_their_namespaces_and_no_unit_more_than_there_is(metrics):
     for query in ("util", "power"):
         whole = metrics.instant(Query(query, ()), END).frame
         namespaces = metrics.instant(Query(query, ("namespace",)), END).frame
         pods = metrics.instant(Query(query, ("namespace", "pod")), END).frame
-        assert 0 < namespaces["weight"].sum() <= whole["weight"].iloc[0] + 1e-9
+        units = metrics.instant(Query(query, ("gpu", "instance", "pod")), END).frame
+        held = units.drop_duplicates(["gpu", "instance"])["weight"].sum()
+        assert 0 < held <= whole["weight"].iloc[0] + 1e-9
         together = pods.groupby("namespace")["weight"].sum()
         pd.testing.assert_series_equal(together, namespaces.set_index("namespace")["weight"].sort_index())
         assert not (namespaces["namespace"] == "").any()

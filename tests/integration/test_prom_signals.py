@@ -98,7 +98,7 @@ INSTANTS: list[tuple[str, str, tuple[str, ...], dict[tuple[str, ...], tuple[floa
         (M1, "2"): (9900 * MIB, 3 / 7), (M1, "3"): (11400 * MIB, 2 / 7), (M1, "9"): (9716 * MIB, 1 / 7)}),
     ("mig", "power", ("node",), {("gpu-m1",): (231.5, 1)}),
     ("mig", "power", UNIT_KEY, {("gpu-m1", M1, "", "", A100): (231.5, 1)}),
-    ("mig", "power", ("namespace",), {("team-a",): (115.75, 0.5), ("team-b",): (115.75, 0.5)}),
+    ("mig", "power", ("namespace",), {("team-a",): (115.75, 1), ("team-b",): (115.75, 1)}),
     ("mig", "temperature", ("profile",), {("",): (52, 1)}),
     ("mig", "xid", ("node",), {("gpu-m1",): (0, 1)}),
     # honorLabels on: the exporter's pod stands on GPUs nobody holds
@@ -110,17 +110,17 @@ INSTANTS: list[tuple[str, str, tuple[str, ...], dict[tuple[str, ...], tuple[floa
         ("team-a",): ((0.87 + 3 / 7 * 0.71) / (10 / 7), 10 / 7), ("team-b",): (2 / 7 * 0.12 / (9 / 7), 9 / 7)}),
     # two pods on one GPU: the card's utilisation for each, half its power and memory, half a GPU
     ("sliced-old", "util", ("node",), {("gpu-t1",): (0.4, 1)}),
-    ("sliced-old", "util", ("pod",), {("api-0",): (0.4, 0.5), ("api-1",): (0.4, 0.5)}),
+    ("sliced-old", "util", ("pod",), {("api-0",): (0.4, 1), ("api-1",): (0.4, 1)}),
     ("sliced-old", "power", ("node",), {("gpu-t1",): (58, 1)}),
     ("sliced-old", "memory_used", ("node",), {("gpu-t1",): (9200 * MIB, 1)}),
-    ("sliced-old", "memory_used", ("namespace",), {("team-a",): (4600 * MIB, 0.5), ("team-b",): (4600 * MIB, 0.5)}),
-    ("sliced", "util", ("pod",), {("api-0",): (0.4, 0.5), ("api-1",): (0.4, 0.5)}),
+    ("sliced-old", "memory_used", ("namespace",), {("team-a",): (4600 * MIB, 1), ("team-b",): (4600 * MIB, 1)}),
+    ("sliced", "util", ("pod",), {("api-0",): (0.4, 1), ("api-1",): (0.4, 1)}),
     ("sliced", "memory_used", ("node",), {("gpu-t1",): (9200 * MIB, 1)}),
-    ("sliced", "memory_used", ("pod",), {("api-0",): (4600 * MIB, 0.5), ("api-1",): (4600 * MIB, 0.5)}),
+    ("sliced", "memory_used", ("pod",), {("api-0",): (4600 * MIB, 1), ("api-1",): (4600 * MIB, 1)}),
     ("sliced", "memory_free", ("node",), {("gpu-t1",): (13383 * MIB, 1)}),
-    ("sliced", "power", ("pod",), {("api-0",): (29, 0.5), ("api-1",): (29, 0.5)}),
+    ("sliced", "power", ("pod",), {("api-0",): (29, 1), ("api-1",): (29, 1)}),
     ("sliced-unprofiled", "util", ("node",), {("gpu-t1",): (0.48, 1)}),
-    ("sliced-unprofiled", "util", ("pod",), {("api-0",): (0.48, 0.5), ("api-1",): (0.48, 0.5)}),
+    ("sliced-unprofiled", "util", ("pod",), {("api-0",): (0.48, 1), ("api-1",): (0.48, 1)}),
     ("sliced-loud", "util", ("node",), {("gpu-t1",): (0.48, 1)}),  # a process reads 99 %, the device 48 %
     # 4.9.0 names and units: the first two GPUs of "exclusive"
     ("renamed", "util", ("node",), {("gpu-a1",): (0.435, 2)}),
@@ -156,11 +156,11 @@ INSTANTS: list[tuple[str, str, tuple[str, ...], dict[tuple[str, ...], tuple[floa
     ("percent", "util", ("node",), {("n1",): (0.01, 1), ("n2",): (0.75, 2)}),
     ("percent", "util", ("gpu", "instance"), {("G1", ""): (0.01, 1), ("G2", ""): (1, 1), ("G3", ""): (0.5, 1)}),
     # G1 held by x, y (team-a) and z (team-b); G2 by x alone
-    ("shared-namespace", "power", ("namespace",), {("team-a",): (200 / 3 + 30, 5 / 3), ("team-b",): (100 / 3, 1 / 3)}),
+    ("shared-namespace", "power", ("namespace",), {("team-a",): (200 / 3 + 30, 3), ("team-b",): (100 / 3, 1)}),
     ("shared-namespace", "util", ("namespace",), {
-        ("team-a",): ((0.9 * 2 / 3 + 0.1) / (5 / 3), 5 / 3), ("team-b",): (0.9, 1 / 3)}),
+        ("team-a",): ((0.9 * 2 + 0.1) / 3, 3), ("team-b",): (0.9, 1)}),
     ("shared-namespace", "power", ("pod",), {
-        ("x",): (100 / 3 + 30, 4 / 3), ("y",): (100 / 3, 1 / 3), ("z",): (100 / 3, 1 / 3)}),
+        ("x",): (100 / 3 + 30, 2), ("y",): (100 / 3, 1), ("z",): (100 / 3, 1)}),
     # A30 has four slices; profiles nobody can read are left out
     ("odd-names", "util", ("node",), {
         ("a.b",): (0.25, 1), ("axb",): (0.75, 1), ("c|d",): (0.5, 1), ("plain",): (0.125, 1), ("n3",): (0.5, 0.5)}),
@@ -192,14 +192,14 @@ SPANS: list[tuple[str, str, tuple[str, ...], Stat, dict[tuple[str, ...], tuple[f
     ("windows", "power", (), Stat.MAX, {(): (100, 1.5)}),
     ("windows", "temperature", (), Stat.MEAN, {(): ((12 * 40 + 12 * 60 + 12 * 80) / 36, 1.5)}),
     ("windows", "temperature", ("pod",), Stat.MEAN, {("x",): (50, 1), ("y",): (80, 0.5)}),
-    ("shared-namespace", "power", ("namespace",), Stat.MAX, {("team-a",): (100, 5 / 3), ("team-b",): (100, 1 / 3)}),
+    ("shared-namespace", "power", ("namespace",), Stat.MAX, {("team-a",): (100, 3), ("team-b",): (100, 1)}),
     ("windows", "temperature", (), Stat.MAX, {(): (80, 1.5)}),
     ("handover", "util", ("pod",), Stat.MEAN, {("first",): (0.5, 0.5), ("second",): (0.9, 0.5)}),
     ("handover", "util", ("node",), Stat.MEAN, {("n1",): (0.7, 1)}),
     ("mig", "util", ("node",), Stat.MEAN, {("gpu-m1",): (0.395, 6 / 7)}),
     ("mig", "util", (), Stat.IDLE, {(): (1 / 6, 6 / 7)}),  # only the 1g instance
-    ("mig", "power", ("pod",), Stat.MEAN, {("infer-0",): (115.75, 0.5), ("infer-1",): (115.75, 0.5)}),
-    ("sliced", "util", ("pod",), Stat.MEAN, {("api-0",): (0.4, 0.5), ("api-1",): (0.4, 0.5)}),
+    ("mig", "power", ("pod",), Stat.MEAN, {("infer-0",): (115.75, 1), ("infer-1",): (115.75, 1)}),
+    ("sliced", "util", ("pod",), Stat.MEAN, {("api-0",): (0.4, 1), ("api-1",): (0.4, 1)}),
     ("percent", "util", ("node",), Stat.MEAN, {("n1",): ((12 * 0.97 + 12 * 0.01) / 24, 1), ("n2",): (0.75, 2)}),
 ]
 
@@ -271,7 +271,7 @@ CHOICES: list[tuple[str, str, tuple[str, ...], dict[str, list[str]], dict[tuple[
     ("exclusive", "util", ("node",), {"namespace": ["team-a"], "pod": ["notebook-0"]}, {}),
     ("honored", "util", ("node",), {"pod": ["train-0", "notebook-0"]}, {("gpu-a1",): (0.435, 2)}),
     # of three pods on G1, team-b's counts a third although the others are not asked for
-    ("shared-namespace", "power", ("pod",), {"namespace": ["team-b"]}, {("z",): (100 / 3, 1 / 3)}),
+    ("shared-namespace", "power", ("pod",), {"namespace": ["team-b"]}, {("z",): (100 / 3, 1)}),
     ("exclusive", "util", ("node",), {"node": []}, {}),
     ("exclusive", "util", ("node",), {"pod": [""]}, {}),
     ("odd-names", "util", ("node",), {"node": ["a.b"]}, {("a.b",): (0.25, 1)}),

@@ -18,7 +18,7 @@ from services.errors import WrongSetting
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 12, 9, 15, 30, 20, tzinfo=UTC)
 
-FINGERPRINT = "12b94afa54da887baa5283a3a487651d"
+FINGERPRINT = "ca78bb71aec791c6ed8623f863f055fa"
 
 
 def fingerprint(world: World) -> str:

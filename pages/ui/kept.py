@@ -1,0 +1,63 @@
+"""What the reader chose for all pages, held while pages change under their hands.
+
+The choices live in bound widgets (see :mod:`pages.ui.filters`). Streamlit 1.67 takes a bound parameter out of the URL when a
+page is left before its run has reached the widget: a link opened and the menu clicked at once, or two clicks in a row.
+The next run would then show the whole fleet to somebody who had asked for one team.
+"""
+
+from contextlib import suppress
+
+import streamlit as st
+from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from services.domain.window import RANGES
+
+NOTHING: dict[str, str | bool] = {
+    "range": "24h",
+    "cluster": "",
+    "pool": "",
+    "model": "",
+    "ns": "",
+    "team": "",
+    "live": True,
+}
+"""Parameters all pages share, each with the value that stands for its absence."""
+LONGEST = 512
+_KEPT = "shell_kept"
+
+
+def begin() -> None:
+    """Note what the link of a new session asks for. Before anything is drawn that could be clicked."""
+    if _KEPT not in st.session_state:
+        st.session_state[_KEPT] = {key: _asked(key) for key in NOTHING}
+
+
+def recall() -> None:
+    """Give back what was lost on the way. Before the widgets are drawn.
+
+    What is still bound was not lost, and going back or forward in the browser asks for what the address says.
+    """
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        return
+    for key, value in st.session_state[_KEPT].items():
+        if value == NOTHING[key] or key in st.query_params:
+            continue
+        with suppress(StreamlitAPIException):
+            st.query_params[key] = str(value).lower() if isinstance(value, bool) else value
+            st.session_state[key] = value
+
+
+def keep() -> None:
+    """Hold what the widgets say now. After they are drawn."""
+    st.session_state[_KEPT] = {key: st.session_state.get(key, nothing) for key, nothing in NOTHING.items()}
+
+
+def _asked(key: str) -> str | bool:
+    text = st.query_params.get(key, "")
+    if key == "live":
+        return text != "false"
+    if key == "range" and text not in RANGES:
+        return NOTHING[key]
+    return text if len(text) <= LONGEST else ""
