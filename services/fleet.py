@@ -7,6 +7,7 @@ import pandas as pd
 from services import snapshots
 from services.domain import capacity
 from services.domain.scope import Scope
+from services.domain.window import HARDWARE_BUDGET, OWNER_BUDGET, Window, ending
 from services.merge import merged
 from services.ports import Sources
 from services.reading import Reading
@@ -48,6 +49,17 @@ def choices(sources: Sources) -> dict[str, list[str]]:
         found["namespace"] |= set(stock.pods["namespace"])
         found["team"] |= set(stock.pods["team"])
     return {"cluster": sorted(sources.clusters), **{name: sorted(values) for name, values in found.items()}}
+
+
+def window(sources: Sources, scope: Scope, *, by_owner: bool = False) -> Window:
+    """The scope's window, at a resolution its largest cluster can be asked at; the same for all of them.
+
+    ``by_owner`` for questions that join every unit with the pods that hold it.
+    """
+    stocks = [snapshots.read(sources, source).value for source in sources.clusters.values()]
+    largest = max((float(stock.nodes["gpus"].sum()) for stock in stocks if stock is not None), default=0.0)
+    budget = OWNER_BUDGET if by_owner else HARDWARE_BUDGET
+    return ending(sources.now(), scope.range, units=largest, budget=budget)
 
 
 def placed(stock: Inventory) -> pd.DataFrame:

@@ -197,7 +197,7 @@ def _strangers(sources: Sources, cluster: str) -> Iterable[Advice]:
     yield Advice(
         cluster,
         "Let dcgm-exporter say the node's name",
-        f"{strange['gpu'].nunique()} GPUs report a node this cluster does not have, such as {names[0] or 'none at all'}. "
+        f"{strange['gpu'].nunique()} GPUs report a node that is not in this cluster: {names[0] or 'none at all'}. "
         "They count in utilisation, but belong to no pool and have no price.",
         "# environment of the dcgm-exporter DaemonSet\n- name: NODE_NAME\n  valueFrom:\n    fieldRef:\n"
         "      fieldPath: spec.nodeName",

@@ -28,7 +28,9 @@ def instant(
     if metrics is None:
         return Reading(None, absence=Absence.NOT_CONFIGURED)
     key = ("instant", source.name, query, _frozen(only))
-    return _once(sources, key, at, lambda: _ask(sources, source, query, key, lambda: metrics.instant(query, at, only), at))
+    return _once(
+        sources, key, at, lambda: _ask(sources, source, query, key, lambda: metrics.instant(query, at, only), at)
+    )
 
 
 def over_window(

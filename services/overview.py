@@ -10,7 +10,6 @@ from services.domain import attribution, capacity, findings, gpus
 from services.domain.findings import Finding
 from services.domain.scope import Scope
 from services.domain.signals import Combine, Query
-from services.domain.window import ending
 from services.merge import merged
 from services.panels import read as panels
 from services.panels.catalogue import PANELS
@@ -66,7 +65,7 @@ def utilisation_trend(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
 
     ``at``, ``value`` (0..1), ``weight`` (GPU equivalents measured).
     """
-    window = ending(sources.now(), scope.range)
+    window = fleet.window(sources, scope, by_owner=scope.by_owner)
     trend = panels.trend(sources, PANELS["utilisation"], scope, window, "pool")
     if trend.value is None or trend.value.empty:
         return trend

@@ -12,7 +12,7 @@ from services.domain import heat as heat_map
 from services.domain.gpus import GPUS, by_band, gpus, holdings, waste
 from services.domain.scope import Scope
 from services.domain.signals import UNIT_KEY, Query, Stat
-from services.domain.window import RANGES, STEPS, Window, ending
+from services.domain.window import Window, ending
 from services.merge import merged
 from services.ports import ClusterSource, Sources
 from services.reading import Absence, Problem, Reading
@@ -21,14 +21,13 @@ _RECENT_STEP = timedelta(minutes=1)
 OWNERS = ("owners", Query("util", (*UNIT_KEY, "namespace", "pod")))
 
 
-def questions(sources: Sources, range_name: str) -> dict[str, Query]:
+def questions(sources: Sources, window: Window) -> dict[str, Query]:
     """The queries behind the GPU table, by the name of the column they fill."""
-    over, step = RANGES[range_name], STEPS[range_name]
     idle = sources.policy.idle_after
     gpu_key = ("node", "gpu")
     return {
         "util_now": Query("util", UNIT_KEY),
-        "util": Query("util", UNIT_KEY, over=over, step=step),
+        "util": Query("util", UNIT_KEY, over=window.end - window.start, step=window.step),
         "peak": Query("util", UNIT_KEY, over=idle, stat=Stat.MAX, step=_RECENT_STEP),
         "recent": Query("util", UNIT_KEY, over=idle, step=_RECENT_STEP),
         "memory_used": Query("memory_used", UNIT_KEY),
@@ -41,7 +40,7 @@ def questions(sources: Sources, range_name: str) -> dict[str, Query]:
 
 def table(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     """One row per unit of the scope, frame :data:`services.domain.gpus.GPUS`."""
-    window = ending(sources.now(), scope.range)
+    window = fleet.window(sources, scope)
     parts = [
         _of_cluster(sources, source, scope, window)
         for name, source in sources.clusters.items()
@@ -57,9 +56,7 @@ def _of_cluster(sources: Sources, source: ClusterSource, scope: Scope, window: W
     inventory = stock.value
     key = ("gpus", source.name, scope.range)
     version = (int(sources.now().timestamp()) // sources.policy.refresh_s, stock.absence, stock.problem)
-    whole = sources.memo.get(
-        key, version, lambda: _build(sources, source, inventory, scope.range, window, stock.problem)
-    )
+    whole = sources.memo.get(key, version, lambda: _build(sources, source, inventory, window, stock.problem))
     if whole.value is None or whole.value.empty:
         return whole
     return replace(whole, value=within(whole.value, scope, stock.value.pods))
@@ -69,16 +66,13 @@ def _build(
     sources: Sources,
     source: ClusterSource,
     inventory: snapshots.Inventory,
-    range_name: str,
     window: Window,
     troubled: Problem | None,
 ) -> Reading[pd.DataFrame]:
     now = metrics.moment(sources)
     pending: dict[str, Future[Reading[pd.DataFrame]]] = {
-        name: sources.pool.submit(
-            metrics.instant, sources, source, query, window.end if name == "util" else now
-        )
-        for name, query in questions(sources, range_name).items()
+        name: sources.pool.submit(metrics.instant, sources, source, query, window.end if name == "util" else now)
+        for name, query in questions(sources, window).items()
     }
     answers = {name: future.result() for name, future in pending.items()}
     util = answers["util_now"]

@@ -8,7 +8,7 @@ from services import fleet, metrics, snapshots
 from services.domain import attribution, frames
 from services.domain.scope import Scope
 from services.domain.signals import Query, Stat
-from services.domain.window import Window, ending
+from services.domain.window import Window
 from services.merge import merged
 from services.ports import ClusterSource, Sources
 from services.reading import Absence, Reading
@@ -39,7 +39,7 @@ def table(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
 
     ``absence`` NOT_COLLECTED or a problem with a value: Kubernetes answered, the metrics did not.
     """
-    window = ending(sources.now(), scope.range)
+    window = fleet.window(sources, scope, by_owner=True)
     parts = [
         _of_cluster(sources, source, scope, window)
         for name, source in sources.clusters.items()
@@ -166,7 +166,7 @@ POD_USE = {
 
 def pods(sources: Sources, scope: Scope, namespace: str, workload: str) -> Reading[pd.DataFrame]:
     """The pods of one workload, frame :data:`POD_USE`."""
-    window = ending(sources.now(), scope.range)
+    window = fleet.window(sources, scope, by_owner=True)
     parts = [
         _pods_of(sources, source, replace(scope, namespace=namespace, pool="", model="", team=""), workload, window)
         for name, source in sources.clusters.items()
@@ -254,7 +254,7 @@ def class_hours(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     Every instant of a unit counts as what it was then: held and at or above IDLE_BELOW, held and below, or not held. A
     scope of pods has no hours that are not held.
     """
-    window = ending(sources.now(), scope.range)
+    window = fleet.window(sources, scope, by_owner=True)
     parts = [
         _class_hours(sources, source, scope, window)
         for name, source in sources.clusters.items()

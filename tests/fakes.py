@@ -229,9 +229,8 @@ class SteadyMetrics:
 
     def range(self, query: Query, window: Window, only: Mapping[str, Sequence[str]] | None = None) -> Samples:
         once = self._frame(query, only)
-        points = [window.start + window.step * (place + 1) for place in range(window.points)]
-        whole = pd.concat([once.assign(at=pd.Timestamp(point)) for point in points], ignore_index=True)
-        return Samples(whole.astype({"at": "datetime64[us, UTC]"}))
+        points = pd.DataFrame({"at": [window.start + window.step * (place + 1) for place in range(window.points)]})
+        return Samples(once.merge(points.astype({"at": "datetime64[us, UTC]"}), how="cross"))
 
     def _frame(self, query: Query, only: Mapping[str, Sequence[str]] | None) -> pd.DataFrame:
         by_owner = bool({"namespace", "pod"} & set(query.by))

@@ -110,9 +110,7 @@ def _card(page: Page, units: pd.DataFrame) -> None:
         said.append(f"shared by {sharers}: figures belong to the card, not to one pod")
     st.markdown(" · ".join(said))
     pods = [pod for text in units["pods"] if text for pod in text.split(", ")]
-    st.markdown(
-        "Held by " + ", ".join(words.code(pod) for pod in pods[:12]) if pods else "Nobody holds it."
-    )
+    st.markdown("Held by " + ", ".join(words.code(pod) for pod in pods[:12]) if pods else "Nobody holds it.")
     reading = queries.gpu_trend(page.mode, page.scope, str(first["cluster"]), str(first["gpu"]))
     history = shell.shown(reading, "This GPU's history")
     if history is None:

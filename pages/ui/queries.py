@@ -6,7 +6,7 @@ import streamlit as st
 from services import fleet, health, overview, runtime, utilisation, workloads
 from services.domain.findings import Finding
 from services.domain.scope import Scope
-from services.domain.window import ending
+from services.domain.attribution import OWNER_GROUPS
 from services.overview import Headline
 from services.panels import read as panels
 from services.panels.catalogue import PANELS
@@ -108,7 +108,8 @@ def summary(mode: str, scope: Scope, node: str) -> Reading[utilisation.Summary]:
 def trend(mode: str, panel: str, scope: Scope, group: str) -> Reading[pd.DataFrame]:
     """A panel's trend split by a group."""
     sources = runtime.current()
-    return panels.trend(sources, PANELS[panel], scope, ending(sources.now(), scope.range), group)
+    window = fleet.window(sources, scope, by_owner=scope.by_owner or group in OWNER_GROUPS)
+    return panels.trend(sources, PANELS[panel], scope, window, group)
 
 
 @st.cache_data(ttl="60s", max_entries=64, show_spinner=False, refresh_mode="background")

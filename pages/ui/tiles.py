@@ -47,8 +47,8 @@ def overview(page: Page) -> None:
                 delta_arrow="off",
                 border=True,
                 height="stretch",
-                help="Pods that ask for GPUs and have no node, cannot start, or may not be created. Pool and model do not "
-                "narrow it: most of these pods have no node yet.",
+                help="Pods that ask for GPUs and have no node, cannot start, or may not be created. Pool and model "
+                "do not narrow it: most of these pods have no node yet.",
             )
         with four:
             bad = known is not None and (known.out_of_use > 0 or known.broken_nodes > 0)

@@ -1,6 +1,7 @@
 """Reading a panel: ask every cluster, attribute, combine."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pandas as pd
 
@@ -8,7 +9,7 @@ from services import metrics, snapshots
 from services.domain import attribution, frames
 from services.domain.scope import Scope
 from services.domain.signals import Combine, Query
-from services.domain.window import Window
+from services.domain.window import Window, finest
 from services.merge import merged
 from services.panels.catalogue import Panel
 from services.ports import ClusterSource, Sources
@@ -40,7 +41,10 @@ def trend(sources: Sources, panel: Panel, scope: Scope, window: Window, group: s
     if group == "node" and several:
         rows = rows.assign(group=rows["cluster"].astype("str") + " / " + rows["group"].astype("str"))
     lines = _lines(rows, panel, MOST_GROUPS)
-    return Reading(frames.conform(lines, TREND), whole.as_of, whole.problem, None, whole.notes)
+    notes = whole.notes
+    if window.step > finest(window):
+        notes = (*notes, f"One point every {window.step / timedelta(minutes=1):g} minutes: the fleet is large.")
+    return Reading(frames.conform(lines, TREND), whole.as_of, whole.problem, None, notes)
 
 
 def _lines(rows: pd.DataFrame, panel: Panel, keep: int) -> pd.DataFrame:

@@ -1,0 +1,97 @@
+"""One browser and one console in demo mode per run; a new profile per test; nothing may complain."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests import image, serving
+from tests.e2e.browser import WITHIN_MS, Tab, Witness, tab
+from tests.needs import need
+
+expect.set_options(timeout=WITHIN_MS)
+
+COMMAND = [sys.executable, "-m", "streamlit", "run", "asgi.py"]
+_QUIET = re.compile(r"^\s*$|You can now view your Streamlit app in your browser\.|^\s*URL: http://localhost:\d+$")
+_FLAGS = [
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+]
+
+Visit = Callable[..., Tab]
+Serve = Callable[..., serving.Served]
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the image holds, in a folder of its own: what is served cannot change while the tests run."""
+    folder = tmp_path_factory.mktemp("console")
+    image.copied_to(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's browser."""
+    program = need("chromium")
+    flags = [*_FLAGS, *(["--no-sandbox"] if os.getuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, headless=True, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def demo(chromium: Browser, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
+    """The console in demo mode, one for the run."""
+    folder = tmp_path_factory.mktemp("demo")
+    with serving.serving(code, COMMAND, {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log") as served:
+        yield served
+
+
+@pytest.fixture
+def serve(chromium: Browser, code: Path, tmp_path: Path) -> Iterator[Serve]:
+    """Start a console of the test's own with settings of its own."""
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> serving.Served:
+            variables = {"GFC_DATA_DIR": str(tmp_path / "data"), **settings}
+            return stack.enter_context(serving.serving(code, COMMAND, variables, log=tmp_path / "server.log"))
+
+        yield start
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    """Notes what the browser complains about; the test fails for it at its end."""
+    notes = Witness()
+    yield notes
+    assert notes.outside == [], "the browser asked somebody else"
+    assert notes.complaints == []
+
+
+@pytest.fixture
+def visit(chromium: Browser, witness: Witness, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """Open a tab in a new profile, on the demo or on a console of the test's own; its log must be silent afterwards."""
+    with ExitStack() as stack:
+        seen: dict[Path, int] = {}
+
+        def open_tab(served: serving.Served | None = None, **options: Any) -> Tab:
+            console = served or request.getfixturevalue("demo")
+            seen.setdefault(console.log, console.log.stat().st_size if served is None else 0)
+            return stack.enter_context(tab(chromium, console, witness, **options))
+
+        yield open_tab
+    for log, before in seen.items():
+        said = log.read_bytes()[before:].decode(errors="replace").splitlines()
+        assert [line for line in said if not _QUIET.search(line)] == [], f"the server complains, see {log}"

@@ -1,0 +1,67 @@
+"""Every page opens, in both themes, and says what it is."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.browser import TITLES, Tab
+from tests.e2e.conftest import Visit
+from tests.e2e.legible import cut, faint
+from tests.e2e.screens import shoot
+
+LOOK_FOR = {
+    "Overview": ["Where the GPUs go", "Free GPUs by pool"],
+    "Utilisation": ["Distribution", "Trends", "Top wasters"],
+    "Workloads": ["All workloads"],
+    "Sources": ["GPU metrics", "Kubernetes objects"],
+}
+
+
+def opened(tab: Tab, path: str) -> Tab:
+    """The page at a path, with everything it promises on it."""
+    title = TITLES[path]
+    tab.open(path).on(title)
+    expect(tab.page).to_have_title(title)
+    expect(tab.page.get_by_text("Demo estate: simulated data")).to_be_visible()
+    expect(tab.main.get_by_text("Everything here is simulated; no cluster is connected.")).to_be_visible()
+    for section in LOOK_FOR[title]:
+        expect(tab.main.get_by_role("heading", name=section, exact=True)).to_be_attached()
+    expect(tab.problems()).to_have_count(0)
+    return tab
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", TITLES)
+def test_every_page_opens_in_both_themes_and_can_be_read(visit: Visit, path: str, theme: str) -> None:
+    tab = opened(visit(color_scheme=theme), path)
+    shoot(tab, f"{TITLES[path].lower()}-{theme}")
+    background = tab.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(16, 23, 29)"}[theme]
+    assert faint(tab) == []
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"viewport": {"width": 700, "height": 900}},
+        {"viewport": {"width": 720, "height": 500}, "device_scale_factor": 2},
+    ],
+    ids=["700 px wide", "1440 × 1000 at 200 %"],
+)
+def test_a_small_window_loses_nothing(visit: Visit, window: dict[str, object]) -> None:
+    tab = visit(**window)
+    for path, title in TITLES.items():
+        tab.open(path).on(title)
+        for section in LOOK_FOR[title]:
+            expect(tab.main.get_by_role("heading", name=section, exact=True)).to_be_attached()
+        assert cut(tab) == [], title
+    expect(tab.menu("Overview")).not_to_be_in_viewport()
+    tab.page.get_by_test_id("stExpandSidebarButton").click()
+    tab.menu("Overview").click()
+    tab.on("Overview")
+
+
+def test_a_wide_window_cuts_no_text(visit: Visit) -> None:
+    tab = visit()
+    for path, title in TITLES.items():
+        tab.open(path).on(title)
+        assert cut(tab) == [], title
