@@ -61,8 +61,7 @@ def found(report: Report, as_of: datetime | None) -> None:
             tables.SIGNALS,
             key="sources_signals",
             alt="GPU figures and the metrics that carry them.",
-            scope=scope,
-            mode=mode,
+            page=page,
             as_of=as_of,
         )
     elif not report.problems:
@@ -77,8 +76,7 @@ def found(report: Report, as_of: datetime | None) -> None:
         tables.FEATURES,
         key="sources_features",
         alt="Labels, API groups and families of metrics found and missing.",
-        scope=scope,
-        mode=mode,
+        page=page,
         as_of=as_of,
     )
     st.subheader("Kubernetes objects", anchor=False)
@@ -87,8 +85,7 @@ def found(report: Report, as_of: datetime | None) -> None:
         tables.STORES,
         key="sources_stores",
         alt="Kinds of Kubernetes object and whether they can be read.",
-        scope=scope,
-        mode=mode,
+        page=page,
         as_of=as_of,
     )
 

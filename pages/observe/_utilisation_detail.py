@@ -87,8 +87,7 @@ def one_node(page: Page, node: str) -> None:
         tables.UNITS,
         key="util_units",
         alt=f"GPUs of {node}.",
-        scope=page.scope,
-        mode=page.mode,
+        page=page,
         as_of=reading.as_of,
     )
     cards = list(dict.fromkeys(units["gpu"]))

@@ -33,8 +33,7 @@ def picture() -> None:
                     tables.POOLS,
                     key="overview_pools",
                     alt="Free, held and unusable GPUs of each pool.",
-                    scope=scope,
-                    mode=mode,
+                    page=page,
                     as_of=reading.as_of,
                 )
     with right:

@@ -45,8 +45,7 @@ else:
             tables.WASTERS,
             key="util_wasters",
             alt="Workloads with the most unused GPUs.",
-            scope=scope,
-            mode=mode,
+            page=page,
             as_of=reading.as_of,
         )
 shell.glossary("Utilisation", "GPU equivalent", "Held idle", "Active", "Free", "Remainder", "List price")

@@ -24,8 +24,7 @@ def picture() -> None:
             tables.WAITING,
             key="work_waiting",
             alt="Pods that cannot run and why.",
-            scope=scope,
-            mode=mode,
+            page=page,
             as_of=reading.as_of,
         )
 
@@ -49,9 +48,7 @@ def pods(name: str) -> None:
     if frame.empty:
         panels.nothing("No such workload", "Nothing of this name holds GPUs or held some in this window.")
         return
-    tables.show(
-        frame, tables.POD_USE, key="work_pods", alt=f"Pods of {name}.", scope=scope, mode=mode, as_of=reading.as_of
-    )
+    tables.show(frame, tables.POD_USE, key="work_pods", alt=f"Pods of {name}.", page=page, as_of=reading.as_of)
 
 
 picture()
@@ -66,8 +63,7 @@ elif reading.value is not None:
         tables.WORKLOADS,
         key="work_table",
         alt="Workloads with GPUs held, utilisation and idle hours.",
-        scope=scope,
-        mode=mode,
+        page=page,
         as_of=reading.as_of,
         select=True,
         height=420,

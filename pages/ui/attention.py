@@ -37,8 +37,7 @@ def draw(page: Page) -> None:
             tables.FINDINGS,
             key="attention_all",
             alt="All findings, most urgent first.",
-            scope=page.scope,
-            mode=page.mode,
+            page=page,
             as_of=reading.as_of,
         )
 

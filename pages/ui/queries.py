@@ -4,9 +4,9 @@ import pandas as pd
 import streamlit as st
 
 from services import fleet, health, overview, runtime, utilisation, workloads
+from services.domain.attribution import OWNER_GROUPS
 from services.domain.findings import Finding
 from services.domain.scope import Scope
-from services.domain.attribution import OWNER_GROUPS
 from services.overview import Headline
 from services.panels import read as panels
 from services.panels.catalogue import PANELS

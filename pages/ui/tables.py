@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui import words
+from pages.ui.shell import Page
 from services import runtime
 from services.domain.scope import Scope
 
@@ -165,8 +166,7 @@ def show(
     *,
     key: str,
     alt: str,
-    scope: Scope,
-    mode: str,
+    page: Page,
     as_of: datetime | None,
     height: int | str = "auto",
     select: bool = False,
@@ -193,8 +193,8 @@ def show(
     if download:
         st.download_button(
             "Download CSV",
-            data=lambda: csv(frame, columns, scope=scope, mode=mode, as_of=as_of),
-            file_name=f"{key}-{scope.range}{'-demo' if mode == 'demo' else ''}.csv",
+            data=lambda: csv(frame, columns, scope=page.scope, mode=page.mode, as_of=as_of),
+            file_name=f"{key}-{page.scope.range}{'-demo' if page.mode == 'demo' else ''}.csv",
             mime="text/csv",
             key=f"{key}_csv",
             icon=":material/download:",

@@ -26,6 +26,11 @@ def some(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def counted(number: int, noun: str) -> str:
+    """A whole number of things: 1 pod, 1,204 pods."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def share(value: float | None) -> str:
     """A ratio as a percentage; small but not zero is said so."""
     if value is None or math.isnan(value):
