@@ -100,7 +100,16 @@ def lines(
         )
     if target is not None and len(trend):
         name, level = target
-        figure.add_hline(y=level, line_dash="dot", line_width=1.5, annotation_text=name, annotation_position="top left")
+        figure.add_hline(
+            y=level,
+            line_dash="dot",
+            line_width=1.5,
+            line_color=theme.text,
+            opacity=0.8,
+            annotation_text=name,
+            annotation_position="top left",
+        )
+    figure.update_xaxes(tickangle=0, nticks=7, title=None)
     top = [0, 1] if unit is Unit.RATIO else None
     figure.update_yaxes(tickformat=spec, ticksuffix=suffix, range=top, rangemode="tozero", title=None)
     return _layout(figure, height=height, legend=len(groups) > 1)
@@ -119,7 +128,7 @@ def funnel(stages: pd.DataFrame, theme: Theme) -> go.Figure:
             ],
             orientation="h",
             text=[
-                words.share(gpus / total) + ("" if np.isnan(usd) else f" · {words.money(usd)} a day")
+                words.share(gpus / total) + ("" if np.isnan(usd) else f" · {words.money(usd)}/day")
                 for gpus, usd in zip(known["gpus"], known["usd_per_day"], strict=True)
             ],
             textposition="outside",
@@ -131,7 +140,7 @@ def funnel(stages: pd.DataFrame, theme: Theme) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed", title=None, tickfont={"size": 13, "color": theme.text})
     # Room for the words beside the longest bar.
-    figure.update_xaxes(visible=False, range=[0, total * 1.8 if total else 1])
+    figure.update_xaxes(visible=False, range=[0, total * 1.9 if total else 1])
     return _layout(figure, height=170, legend=False).update_layout(hovermode=False)
 
 
