@@ -38,6 +38,7 @@ coverage: tools system ## all tests, with the lines and branches they reach
 
 docs: product ## write the generated pages of docs/
 	@$(BIN)/python -m services.settings.reference
+	@$(BIN)/python -m services.panels.reference
 
 pins: tools ## resolve requirements.in anew, keeping what still fits
 	@$(RESOLVE) requirements.in -o requirements.txt

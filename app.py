@@ -21,7 +21,7 @@ except WrongSetting as wrong:
     st.stop()
 
 current = shell.navigation()
-shell.frame()
+shell.frame(current.title)
 try:
     current.run()
 except OpsError as problem:

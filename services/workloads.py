@@ -139,7 +139,7 @@ def by_workload(pods: pd.DataFrame) -> pd.DataFrame:
     """Sums per workload; ``idle_usd`` is NaN when any of its idle hours has no price."""
     grouped = pods.groupby(_KEYS, observed=True, sort=True)
     sums = grouped[["gpu_hours", "busy", "idle_gpu_hours"]].sum()
-    sums["idle_usd"] = grouped["idle_usd"].agg(lambda values: values.sum(skipna=False))
+    sums["idle_usd"] = grouped["idle_usd"].sum(skipna=False)
     sums["util"] = (sums["busy"] / sums["gpu_hours"]).where(sums["gpu_hours"] > 0)
     sums["team_used"] = grouped["team"].first()
     frame = sums.drop(columns="busy").reset_index()
@@ -168,7 +168,7 @@ def pods(sources: Sources, scope: Scope, namespace: str, workload: str) -> Readi
     """The pods of one workload, frame :data:`POD_USE`."""
     window = fleet.window(sources, scope, by_owner=True)
     parts = [
-        _pods_of(sources, source, replace(scope, namespace=namespace, pool="", model="", team=""), workload, window)
+        _pods_of(sources, source, scope, (namespace, workload), window)
         for name, source in sources.clusters.items()
         if scope.cluster in ("", name)
     ]
@@ -176,21 +176,23 @@ def pods(sources: Sources, scope: Scope, namespace: str, workload: str) -> Readi
 
 
 def _pods_of(
-    sources: Sources, source: ClusterSource, scope: Scope, workload: str, window: Window
+    sources: Sources, source: ClusterSource, scope: Scope, owner: tuple[str, str], window: Window
 ) -> Reading[pd.DataFrame]:
     stock = snapshots.read(sources, source)
     if stock.value is None:
         return Reading(None, stock.as_of, stock.problem, stock.absence, stock.notes)
-    present = scope.keep(fleet.placed(stock.value))
-    present = present[present["workload"] == workload]
+    namespace, workload = owner
+    present = fleet.placed(stock.value)
+    present = present[(present["namespace"] == namespace) & (present["workload"] == workload)]
     span = Query("util", BY_POD, over=window.end - window.start, step=window.step)
-    only = {"namespace": [scope.namespace]}
+    # Asked as the table of workloads asks, so that the answer is there already.
+    only = {"namespace": [scope.namespace]} if scope.namespace else None
     mean = metrics.instant(sources, source, span, window.end, only)
     idle = metrics.instant(sources, source, replace(span, stat=Stat.IDLE), window.end, only)
     rows = present.assign(held=present["equivalents"])
     if mean.value is not None and idle.value is not None:
         used = hours(mean.value, idle.value, stock.value, window.hours)
-        used = used[used["workload"] == workload]
+        used = used[(used["namespace"] == namespace) & (used["workload"] == workload)]
         grouped = used.groupby(["namespace", "pod"], observed=True)
         sums = grouped[["gpu_hours", "busy", "idle_gpu_hours"]].sum()
         sums["util"] = sums["busy"] / sums["gpu_hours"]

@@ -94,7 +94,7 @@ def found(report: Report, as_of: datetime | None) -> None:
 def picture() -> None:
     """Reachability, then what each source lacks and holds."""
     reading = queries.source_health(mode, scope.cluster)
-    report, now = shell.shown(reading, "Sources"), runtime.now()
+    report, now = shell.shown(reading, "Sources"), runtime.current().now()
     if report is None:
         return
     if not report.statuses:

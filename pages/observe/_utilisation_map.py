@@ -1,8 +1,10 @@
 """The heat map of the Utilisation page: aggregate, then drill."""
 
 import html
+from contextlib import suppress
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from pages.ui import charts, filters, panels, queries, shell, theme, words
 from pages.ui.shell import Page
@@ -48,6 +50,9 @@ def _picked() -> None:
         st.session_state[NODE] = node
     if gpu:
         st.session_state[GPU] = gpu
+        with suppress(StreamlitAPIException):  # the address follows by itself once the GPU's field has been drawn
+            st.query_params[GPU] = gpu
+    st.rerun()  # the map is in the refreshing region; the node's field and what follows from it are not
 
 
 def draw(page: Page, node: str, measure: str) -> None:

@@ -69,6 +69,6 @@ def _facts(finding: Finding) -> list[str]:
     if finding.team:
         facts.append(f"team {words.plain(finding.team)}")
     if finding.since is not None:
-        facts.append(f"for {words.span(runtime.now() - finding.since)}")
+        facts.append(f"for {words.span(runtime.current().now() - finding.since)}")
     facts.append(words.plain(finding.cluster))
     return facts

@@ -1,8 +1,8 @@
 """What the reader chose for all pages, held while pages change under their hands.
 
-The choices live in bound widgets (see :mod:`pages.ui.filters`). Streamlit 1.67 takes a bound parameter out of the URL when a
-page is left before its run has reached the widget: a link opened and the menu clicked at once, or two clicks in a row.
-The next run would then show the whole fleet to somebody who had asked for one team.
+The choices live in bound widgets (see :mod:`pages.ui.filters`). Streamlit 1.67 takes a bound parameter out of the URL
+when a page is left before its run has reached the widget: a link opened and the menu clicked at once, or two clicks in a
+row. The next run would then show the whole fleet to somebody who had asked for one team.
 """
 
 from contextlib import suppress
@@ -24,7 +24,7 @@ NOTHING: dict[str, str | bool] = {
 }
 """Parameters all pages share, each with the value that stands for its absence."""
 LONGEST = 512
-_KEPT = "shell_kept"
+_KEPT, _PAGE = "shell_kept", "shell_page"
 
 
 def begin() -> None:
@@ -33,24 +33,30 @@ def begin() -> None:
         st.session_state[_KEPT] = {key: _asked(key) for key in NOTHING}
 
 
-def recall() -> None:
-    """Give back what was lost on the way. Before the widgets are drawn.
+def recall(page: str) -> None:
+    """Give back what was lost on the way to ``page``, and follow the link that led there. Before the widgets are drawn.
 
-    What is still bound was not lost, and going back or forward in the browser asks for what the address says.
+    A parameter that is still bound was not lost. A widget that stays mounted from one page to the next keeps its value
+    whatever the link says, so the link's is handed to it. Going back or forward asks for what the address says, which
+    Streamlit sees to.
     """
     context = get_script_run_ctx()
     if context is not None and context.is_history_navigation:
         return
+    moved = st.session_state.get(_PAGE) != page
     for key, value in st.session_state[_KEPT].items():
-        if value == NOTHING[key] or key in st.query_params:
-            continue
-        with suppress(StreamlitAPIException):
-            st.query_params[key] = str(value).lower() if isinstance(value, bool) else value
-            st.session_state[key] = value
+        if key in st.query_params:
+            if moved and key in st.session_state and st.session_state[key] != _asked(key):
+                st.session_state[key] = _asked(key)
+        elif value != NOTHING[key]:
+            with suppress(StreamlitAPIException):
+                st.query_params[key] = str(value).lower() if isinstance(value, bool) else value
+                st.session_state[key] = value
 
 
-def keep() -> None:
+def keep(page: str) -> None:
     """Hold what the widgets say now. After they are drawn."""
+    st.session_state[_PAGE] = page
     st.session_state[_KEPT] = {key: st.session_state.get(key, nothing) for key, nothing in NOTHING.items()}
 
 

@@ -88,9 +88,9 @@ def navigation() -> Any:
     return st.navigation(pages, position="sidebar", expanded=True)
 
 
-def frame() -> None:
-    """The sidebar around every page: scope and live switch."""
-    kept.recall()
+def frame(title: str) -> None:
+    """The sidebar around the page of that title: scope and live switch."""
+    kept.recall(title)
     with st.sidebar:
         if queries.mode() == "demo":
             st.badge("Demo estate: simulated data", icon=":material/science:", color="orange", width="stretch")
@@ -104,7 +104,7 @@ def frame() -> None:
         )
         if any((scope.cluster, scope.pool, scope.model, scope.namespace, scope.team)):
             st.button("Clear filters", icon=":material/filter_alt_off:", on_click=_clear, width="stretch")
-    kept.keep()
+    kept.keep(title)
     st.session_state[_STATE] = scope
 
 
@@ -174,7 +174,7 @@ def shown(reading: Reading[T], what: str) -> T | None:
 
 
 def _problem(problem: Problem, good_at: datetime | None) -> None:
-    now = runtime.now()
+    now = runtime.current().now()
     since = f" Since {words.span(now - problem.since)}." if problem.since else ""
     kept = f" Shown is the last good value, {words.ago(good_at, now)}." if good_at else ""
     st.warning(

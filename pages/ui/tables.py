@@ -14,6 +14,7 @@ from services.domain.scope import Scope
 
 C = st.column_config
 GIB = 2.0**30
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHARE: dict[str, Any] = {"format": "percent", "min_value": 0.0, "max_value": 1.0}
 
 POOLS = {
@@ -208,16 +209,15 @@ def csv(frame: pd.DataFrame, columns: Mapping[str, Any], *, scope: Scope, mode: 
     """The table as CSV in base units, each row with what it speaks of: window, time, mode, price basis."""
     told = frame[list(columns)].assign(
         window=scope.range,
-        as_of=words.utc(as_of or runtime.now()),
+        as_of=words.utc(as_of or runtime.current().now()),
         mode=mode,
         price_basis="list prices, USD" if any("usd" in name for name in columns) else "",
     )
     text = told.select_dtypes(include=["object", "string"])
     # A spreadsheet must not run a pod's name as a formula.
-    told = told.assign(
-        **{
-            name: [f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value for value in text[name]]
-            for name in text
-        }
-    )
+    told = told.assign(**{name: [_inert(value) for value in text[name]] for name in text})
     return told.to_csv(index=False).encode()
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from services.domain import allocation
+from services.domain import allocation, frames
 from services.domain.signals import Combine
 
 UNKNOWN_NODE = "(unknown node)"
@@ -43,25 +43,28 @@ def attribute(frame: pd.DataFrame, nodes: pd.DataFrame, pods: pd.DataFrame) -> p
 
 
 def _owners(frame: pd.DataFrame, pods: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    keys = pd.MultiIndex.from_arrays([frame["namespace"], frame["pod"]])
-    codes, unique = pd.factorize(keys)
-    present = pods.drop_duplicates(["namespace", "pod"]).set_index(["namespace", "pod"])[["workload", "team"]]
-    found = present.reindex(unique)
-    namespaces = unique.get_level_values(0) if len(unique) else pd.Index([], dtype="str")
-    names = unique.get_level_values(1) if len(unique) else pd.Index([], dtype="str")
-    usual = {namespace: str(teams.mode().iat[0]) for namespace, teams in pods.groupby("namespace")["team"]}
-    workload = [
-        known if isinstance(known, str) else allocation.workload_of_name(name)
-        for known, name in zip(found["workload"], names, strict=True)
-    ]
-    team = [
-        known if isinstance(known, str) else usual.get(namespace, allocation.NO_TEAM)
-        for known, namespace in zip(found["team"], namespaces, strict=True)
-    ]
+    codes, (namespaces, names) = frames.keyed(frame["namespace"], frame["pod"])
+    columns = (pods[name].to_numpy(dtype=object) for name in ("namespace", "pod", "workload", "team"))
+    present: dict[tuple[str, str], tuple[str, str]] = {}
+    for namespace, name, workload_, team_ in zip(*columns, strict=True):
+        present.setdefault((namespace, name), (workload_, team_))
+    usual = _usual_teams(pods)
+    workload, team = [], []
+    for namespace, name in zip(namespaces, names, strict=True):
+        known = present.get((namespace, name))
+        workload.append(known[0] if known else allocation.workload_of_name(name))
+        team.append(known[1] if known else usual.get(namespace, allocation.NO_TEAM))
     return (
         pd.Series(_spread(np.array(workload, dtype=object), codes), index=frame.index),
         pd.Series(_spread(np.array(team, dtype=object), codes), index=frame.index),
     )
+
+
+def _usual_teams(pods: pd.DataFrame) -> dict[str, str]:
+    """The team most pods of a namespace belong to; of equals the first by name."""
+    counts = pods.groupby(["namespace", "team"], observed=True).size().rename("pods").reset_index()
+    first = counts.sort_values(["pods", "team"], ascending=[False, True], kind="stable").drop_duplicates("namespace")
+    return dict(zip(first["namespace"], first["team"], strict=True))
 
 
 def _spread(values: np.ndarray, codes: np.ndarray) -> pd.Categorical | np.ndarray:

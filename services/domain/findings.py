@@ -81,19 +81,23 @@ def idle(gpus: pd.DataFrame, idle_after_minutes: int, spend: float) -> Iterable[
     Critical when it costs more than :data:`DEAR` of ``spend``, what the whole scope costs per day.
     """
     held = gpus[gpus["use"] == "held idle"]
-    for (cluster, namespace, workload), group in held.groupby(["cluster", "namespace", "workload"], sort=True):
-        amount, cost = float(group["held"].sum()), group["idle_usd_per_day"].sum(min_count=1)
-        team = str(group["team"].iat[0])
+    grouped = held.groupby(["cluster", "namespace", "workload"], sort=True)
+    sums = (
+        grouped[["held", "idle_usd_per_day"]]
+        .sum(min_count=1)
+        .assign(team=grouped["team"].first(), units=grouped.size())
+    )
+    for (cluster, namespace, workload), amount, cost, team, units in sums.itertuples(name=None):
         yield Finding(
             key=f"idle/{cluster}/{namespace}/{workload}",
             kind="Idle but held",
             severity=Severity.CRITICAL if spend > 0 and cost > DEAR * spend else Severity.WARNING,
             title=f"{workload} holds {_gpus(amount)} and uses none",
-            detail=f"No work on {_count(len(group), 'unit')} in the last {idle_after_minutes} minutes; "
+            detail=f"No work on {_count(units, 'unit')} in the last {idle_after_minutes} minutes; "
             f"namespace {namespace}.",
             cluster=str(cluster),
-            team=team,
-            gpus=amount,
+            team=str(team),
+            gpus=float(amount),
             usd_per_day=None if pd.isna(cost) else float(cost),
             page="workloads",
             params={"cluster": str(cluster), "work_name": f"{namespace}/{workload}"},

@@ -99,9 +99,9 @@ def _values(answer: pd.DataFrame | None, keys: list[str], index: pd.Index) -> np
 
 
 def _fractions(profiles: pd.Series, models: pd.Series) -> np.ndarray:
-    pairs = pd.MultiIndex.from_arrays([profiles, models])
-    codes, unique = pd.factorize(pairs)
-    values = [units.mig_fraction(profile, model) if profile else 1.0 for profile, model in unique]
+    codes, (distinct, of_model) = frames.keyed(profiles, models)
+    pairs = zip(distinct, of_model, strict=True)
+    values = [units.mig_fraction(profile, model) if profile else 1.0 for profile, model in pairs]
     return np.array(values)[codes] if values else np.empty(0)
 
 
@@ -141,18 +141,13 @@ def _held(
         shared = several.groupby(keys, observed=True, sort=False)
         joined.loc[shared.size().index, "pods"] = shared["label"].agg(", ".join)
         for column in ("workload", "namespace", "team"):
-            joined.loc[shared.size().index, column] = shared[column].agg(_one_or_many)
+            joined.loc[shared.size().index, column] = frames.one_or_many(several, keys, column)
     joined = joined.reindex(index)
     rows["holders"] = joined["holders"].fillna(0).to_numpy().astype("int64")
     rows["held"] = np.minimum(joined["held"].fillna(0.0).to_numpy(), rows["fraction"])
     for column in ("pods", "workload", "namespace", "team"):
         rows[column] = joined[column].fillna("").to_numpy(dtype=object)
     return rows
-
-
-def _one_or_many(values: pd.Series) -> str:
-    distinct = list(dict.fromkeys(map(str, values)))
-    return distinct[0] if len(distinct) == 1 else f"{distinct[0]} and {len(distinct) - 1} more"
 
 
 def _use(rows: pd.DataFrame, place: pd.DataFrame) -> np.ndarray:
@@ -229,11 +224,11 @@ def waste(table: pd.DataFrame) -> pd.DataFrame:
     )
     grouped = work.groupby(["cluster", "namespace", "workload", "model"], sort=True)
     rows = grouped[["held", "used", "wasted", "idle"]].sum()
-    rows["wasted_usd_per_day"] = grouped["wasted_usd_per_day"].agg(lambda values: values.sum(skipna=False))
+    rows["wasted_usd_per_day"] = grouped["wasted_usd_per_day"].sum(skipna=False)
     rows["util"] = rows["used"] / rows["held"]
     rows["units"], rows["holders"] = grouped.size(), grouped["holders"].max()
     rows["team"] = grouped["team"].first()
-    rows["nodes"] = grouped["node"].agg(_one_or_many)
+    rows["nodes"] = frames.one_or_many(work, ["cluster", "namespace", "workload", "model"], "node")
     ordered = rows.reset_index().sort_values(
         ["wasted_usd_per_day", "wasted"], ascending=False, kind="stable", na_position="last"
     )

@@ -55,17 +55,23 @@ def _cards(gpus: pd.DataFrame, measure: str) -> pd.DataFrame:
     if not gpus["instance"].ne("").any():
         value = (work["product"] / work["weight"]).where(work["weight"] > 0)
         return work.assign(value=value)
-    grouped = work.groupby(["cluster", "node", "gpu"], sort=True)
+    keys = ["cluster", "node", "gpu"]
+    grouped = work.groupby(keys, sort=True)
     sums = grouped[["weight", "product", "gpus"]].sum()
     sums["value"] = (sums["product"] / sums["weight"]).where(sums["weight"] > 0)
-    sums["use"] = grouped["use"].agg(_one)
-    sums["text"] = grouped["text"].agg(lambda texts: ", ".join(sorted({t for t in texts if t})))
+    sums["use"] = _one(work, keys)
+    sums["text"] = grouped["text"].first()
+    several = work[grouped["text"].transform("size") > 1].groupby(keys)["text"]
+    shared = several.agg(lambda texts: ", ".join(sorted({text for text in texts if text})))
+    sums.loc[shared.index, "text"] = shared
     return sums.reset_index()
 
 
-def _one(values: pd.Series) -> str:
-    kinds = set(values)
-    return str(values.iat[0]) if len(kinds) == 1 else "mixed"
+def _one(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
+    """Per group, the class of use all its rows share, else "mixed"."""
+    grouped = rows.groupby(keys)["use"]
+    kinds = grouped.nunique()
+    return grouped.first().where(kinds.eq(1), "mixed")
 
 
 def _by_gpu(cards: pd.DataFrame, nodes: pd.DataFrame) -> pd.DataFrame:
@@ -111,7 +117,7 @@ def _by_node(cards: pd.DataFrame, nodes: pd.DataFrame, measure: str) -> pd.DataF
     value = (sums["product"] / sums["weight"]).where(sums["weight"] > 0)
     if measure == "temperature":
         value = grouped["value"].max()
-    use = grouped["use"].agg(_one)
+    use = _one(cards, ["cluster", "node"])
     index = pd.MultiIndex.from_frame(nodes[["cluster", "node"]])
     placed = _lay_out(nodes, np.full(len(nodes), 1.0 - GAP))
     return frames.conform(

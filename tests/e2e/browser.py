@@ -95,11 +95,16 @@ class Tab:
         return dict(parse_qsl(urlsplit(self.page.url).query))
 
     def says(self, **params: str) -> None:
-        """Wait until the address bar holds exactly these parameters."""
+        """Wait until the address bar holds exactly these parameters.
+
+        One that a link carries and the address had already stands twice, with the same value: Streamlit puts both there.
+        """
+        wanted = set(params.items())
         try:
-            self.page.wait_for_url(lambda url: dict(parse_qsl(urlsplit(url).query)) == params, wait_until="commit")
-        except Error:
-            assert self.params == params  # noqa: PT017 - a better message than the browser's
+            self.page.wait_for_url(lambda url: set(parse_qsl(urlsplit(url).query)) == wanted, wait_until="commit")
+        except Error as error:
+            there = set(parse_qsl(urlsplit(self.page.url).query))
+            raise AssertionError(f"the address has {there} instead of {wanted}") from error
 
     def heading(self, title: str) -> Locator:
         """A page's title."""

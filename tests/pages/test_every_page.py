@@ -11,7 +11,9 @@ PATHS = list(ENTRIES)
 pytestmark = pytest.mark.parametrize("path", PATHS)
 
 
-def test_opens_on_the_demo_and_says_that_it_is_one(path: str, sources: Sources, caplog: pytest.LogCaptureFixture) -> None:
+def test_opens_on_the_demo_and_says_that_it_is_one(
+    path: str, sources: Sources, caplog: pytest.LogCaptureFixture
+) -> None:
     with quiet(caplog):
         at = opened(sources, path)
     assert at.title[0].value == ENTRIES[path].title

@@ -33,7 +33,7 @@ def interpreted(at: AppTest) -> Iterator[str]:
 
 
 def estate(evil: str = EVIL) -> Sources:
-    """The tiny estate with everything named by an enemy: cluster, pool, product, namespace, team, pod, node, messages."""
+    """An estate with everything named by an enemy: cluster, pool, product, namespace, team, pod, node, messages."""
     labels = {**factories.H100, "karpenter.sh/nodepool": evil, "nvidia.com/gpu.product": f"NVIDIA-{evil}"}
     broken = factories.node(f"broken {evil}", labels=labels, ready=False)
     objects = {
@@ -41,13 +41,19 @@ def estate(evil: str = EVIL) -> Sources:
         "pods": [
             factories.pod(evil, namespace=evil, node_name=evil, units={"nvidia.com/gpu": 4}, labels={"team": evil}),
             factories.pod(
-                f"{evil}-2", namespace=evil, node_name=None, units={"nvidia.com/gpu": 8}, scheduler_says=f"because {evil}"
+                f"{evil}-2",
+                namespace=evil,
+                node_name=None,
+                units={"nvidia.com/gpu": 8},
+                scheduler_says=f"because {evil}",
             ),
         ],
         "namespaces": [factories.namespace(evil, team=evil)],
     }
     cards = [
-        fakes.Card(evil, f"GPU-{i} {evil}", 0.0, (f"{evil}/{evil}",), model=evil, values={"memory_used": 1.0, "xid": 79.0})
+        fakes.Card(
+            evil, f"GPU-{i} {evil}", 0.0, (f"{evil}/{evil}",), model=evil, values={"memory_used": 1.0, "xid": 79.0}
+        )
         for i in range(4)
     ]
     source = ClusterSource(evil, fakes.HeldCluster(objects, NOW), fakes.SteadyMetrics(cards, NOW))  # type: ignore[arg-type]
@@ -101,13 +107,17 @@ def test_messages_of_sources_are_shown_and_never_interpreted() -> None:
 
 def test_filters_from_the_link_are_shown_and_never_interpreted() -> None:
     for path in ENTRIES:
-        texts = list(interpreted(opened(tiny.sources(), path, pool=EVIL, team=EVIL, ns=EVIL, util_node=EVIL, work_name=EVIL)))
+        texts = list(
+            interpreted(opened(tiny.sources(), path, pool=EVIL, team=EVIL, ns=EVIL, util_node=EVIL, work_name=EVIL))
+        )
         for sign in SIGNS:
             assert [text for text in texts if re.search(rf"(?<!\\){sign}", text)] == [], (path, sign)
 
 
 def test_a_name_with_line_breaks_and_backticks_stays_one_line() -> None:
-    at = opened(estate("`x`\n\n# big\n\n[x](javascript:evil)"), "utilisation", util_node="`x`\n\n# big\n\n[x](javascript:evil)")
+    at = opened(
+        estate("`x`\n\n# big\n\n[x](javascript:evil)"), "utilisation", util_node="`x`\n\n# big\n\n[x](javascript:evil)"
+    )
     for text in interpreted(at):
         assert not re.search(r"(?m)^# big", text)
         assert not re.search(r"(?<!\\)\[x\]\(", text)

@@ -19,13 +19,18 @@ def test_the_overview_says_what_was_worked_out() -> None:
 
 def test_the_funnel_narrows_from_sixteen_to_what_was_busy() -> None:
     """16 GPUs, 14 held, 10 of them active; 8 × 0.9 + 2 × 0.5 = 8.2 effective; 165.12 USD a GPU and day."""
-    bars = next(trace for figure in figures(opened(tiny.sources(), "overview")) for trace in figure["data"] if trace["type"] == "bar")
+    bars = next(
+        trace
+        for figure in figures(opened(tiny.sources(), "overview"))
+        for trace in figure["data"]
+        if trace["type"] == "bar"
+    )
     assert [name.split("  ")[0] for name in bars["y"]] == ["Total", "Allocated", "Active", "Effective"]
     assert bars["text"] == [
-        "100 % · $2,642 a day",
-        "88 % · $2,312 a day",
-        "62 % · $1,651 a day",
-        "51 % · $1,354 a day",
+        "100 % · $2,642/day",
+        "88 % · $2,312/day",
+        "62 % · $1,651/day",
+        "51 % · $1,354/day",
     ]
 
 
@@ -33,22 +38,29 @@ def test_pools_are_listed_with_what_is_free_in_them() -> None:
     pools = table(opened(tiny.sources(), "overview"), columns.POOLS).to_dict("records")
     assert len(pools) == 1
     row = pools[0]
-    assert (row["pool"], row["free"], row["gpus"], row["nodes"], row["largest_free"], row["out"]) == ("h100", 1, 16, 2, 1, 1)
+    assert (row["pool"], row["free"], row["gpus"], row["nodes"], row["largest_free"], row["out"]) == (
+        "h100",
+        1,
+        16,
+        2,
+        1,
+        1,
+    )
     assert row["held_ratio"] == pytest.approx(14 / 15)
     assert row["usd_per_day"] == pytest.approx(16 * tiny.GPU_DAY_USD)
 
 
-def test_what_needs_attention_is_ranked_by_urgency_and_money() -> None:
+def test_what_needs_attention_is_ranked_by_urgency_and_size() -> None:
     at = opened(tiny.sources(), "overview")
     findings = table(at, columns.FINDINGS)
     assert findings["title"].tolist() == [
-        "notebook holds 4 GPUs and uses none",  # critical: 660 of 2,642 a day is more than a twentieth
-        "1 pod of big waits for GPUs: no free GPU",  # critical: 20 minutes are more than 15
+        "1 pod of big waits for GPUs: no free GPU",  # critical: 20 minutes are more than 15; eight GPUs
+        "notebook holds 4 GPUs and uses none",  # critical: 660 of 2,642 USD a day is more than a twentieth
         "b has 1 of its 8 GPUs out of use",
     ]
     assert findings["severity"].tolist() == ["critical", "critical", "warning"]
-    assert findings["usd_per_day"].tolist()[0] == pytest.approx(4 * tiny.GPU_DAY_USD)
-    assert np.isnan(findings["usd_per_day"].tolist()[1]), "waiting costs nothing that is known"
+    assert np.isnan(findings["usd_per_day"].tolist()[0]), "waiting costs nothing that is known"
+    assert findings["usd_per_day"].tolist()[1] == pytest.approx(4 * tiny.GPU_DAY_USD)
 
 
 def test_the_utilisation_page_says_what_was_worked_out() -> None:
@@ -60,7 +72,12 @@ def test_the_utilisation_page_says_what_was_worked_out() -> None:
         "Power": ("7.5 kW", "hottest GPU 71 °C"),  # 15 × 500 W
     }
     text = words(at)
-    for said in ("**Active**: 10 GPUs (62 %)", "**Held idle**: 4 GPUs (25 %)", "**Free**: 1 GPU (6 %)", "**Out of use**: 1 GPU (6 %)"):
+    for said in (
+        "**Active**: 10 GPUs (62 %)",
+        "**Held idle**: 4 GPUs (25 %)",
+        "**Free**: 1 GPU (6 %)",
+        "**Out of use**: 1 GPU (6 %)",
+    ):
         assert said in text
     assert "Together 16 GPUs, each once" in text
     # 15 GPUs × 24 h = 360 GPU-hours: 10 active, 4 idle, 1 not held
