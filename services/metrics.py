@@ -1,6 +1,7 @@
 """Asking metrics sources: failures become problems, and the last good answer stays with its age."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,7 +111,8 @@ def _failed(sources: Sources, key: tuple[object, ...], source: ClusterSource, er
     since = sources.good.last(("failing since", source.name)) or sources.now()
     sources.good.put(("failing since", source.name), since)
     problem = Problem.of(error, source="prometheus", since=since)
-    problem = Problem(problem.source, f"{source.name}: {problem.message}", problem.hint, problem.since)
+    if source.name not in problem.message:
+        problem = replace(problem, message=f"{source.name}: {problem.message}")
     if good is None:
         return Reading(None, problem=problem)
     return Reading(good.value, as_of=good.as_of, problem=problem, notes=good.notes)

@@ -30,7 +30,7 @@ class Headline:
     waiting_pods: int
     waiting_gpus: float | None
     longest_wait: timedelta | None
-    waiting_reason: str
+    waiting_reason: str  # of the one that waits longest
 
 
 def headline(sources: Sources, scope: Scope) -> Reading[Headline]:
@@ -51,7 +51,7 @@ def headline(sources: Sources, scope: Scope) -> Reading[Headline]:
         waiting_pods=len(queue),
         waiting_gpus=0.0 if queue.empty else (None if pd.isna(wanted) else float(wanted)),
         longest_wait=None if pd.isna(since) else max(sources.now() - since.to_pydatetime(), timedelta(0)),
-        waiting_reason="" if queue.empty else str(queue["reason"].mode().iat[0]),
+        waiting_reason="" if queue.empty else str(queue.sort_values("since", kind="stable")["reason"].iat[0]),
     )
     return Reading(value, nodes.as_of, nodes.problem, nodes.absence, nodes.notes)
 

@@ -53,7 +53,7 @@ def build(settings: Settings) -> Sources:
             cluster=kube.KubeCluster(cluster.name, cluster.kube, clock=now),
             metrics=None
             if cluster.metrics is None
-            else prometheus.PrometheusMetrics(cluster.name, cluster.metrics, clock=now),
+            else prometheus.PrometheusMetrics(f"Prometheus of {cluster.name}", cluster.metrics, clock=now),
         )
         for cluster in settings.clusters
     }

@@ -39,11 +39,13 @@ def card(cluster: str, status: SourceStatus | None, now: datetime) -> None:
     st.caption(words.plain(status.address))
 
 
-def missing(advice: list[Advice]) -> None:
-    """What could be turned on, what it would bring, and the text that does it."""
-    st.subheader(f"What is missing ({len(advice)})", anchor=False)
-    if not advice:
+def missing(advice: list[Advice], *, known: bool) -> None:
+    """What could be turned on, what it would bring, and the text that does it; ``known`` if every source answered."""
+    st.subheader(f"What is missing ({len(advice)})" if advice or known else "What is missing", anchor=False)
+    if not advice and known:
         st.success("Nothing is missing.", icon=":material/check_circle:")
+    if not known:
+        st.caption("What a source that does not answer lacks is not known.")
     for item in advice:
         with st.expander(f"{words.plain(item.cluster)}: {item.title}", icon=":material/build:"):
             st.markdown(words.plain(item.cost))
@@ -104,7 +106,7 @@ def picture() -> None:
     for cluster, status in report.statuses:
         with grid.container(border=True, height="stretch"):
             card(cluster, status, now)
-    missing(report.advice)
+    missing(report.advice, known=all(status is None or status.reachable for _, status in report.statuses))
     found(report, reading.as_of)
 
 

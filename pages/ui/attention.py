@@ -25,7 +25,8 @@ def draw(page: Page) -> None:
     if found is None:
         return
     if not found:
-        st.success("Nothing needs attention in this scope.", icon=":material/check_circle:")
+        if reading.problem is None and reading.absence is None:
+            st.success("Nothing needs attention in this scope.", icon=":material/check_circle:")
         return
     with st.container(key="attention"):
         for place, finding in enumerate(found[:FIRST]):

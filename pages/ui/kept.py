@@ -1,8 +1,8 @@
 """What the reader chose for all pages, held while pages change under their hands.
 
 The choices live in bound widgets (see :mod:`pages.ui.filters`). Streamlit 1.67 takes a bound parameter out of the URL
-when a page is left before its run has reached the widget: a link opened and the menu clicked at once, or two clicks in a
-row. The next run would then show the whole fleet to somebody who had asked for one team.
+when a page is left before its run has reached the widget: a link opened and the menu clicked at once, or two clicks
+in a row. The next run would then show the whole fleet to somebody who had asked for one team.
 """
 
 from contextlib import suppress
@@ -36,9 +36,9 @@ def begin() -> None:
 def recall(page: str) -> None:
     """Give back what was lost on the way to ``page``, and follow the link that led there. Before the widgets are drawn.
 
-    A parameter that is still bound was not lost. A widget that stays mounted from one page to the next keeps its value
-    whatever the link says, so the link's is handed to it. Going back or forward asks for what the address says, which
-    Streamlit sees to.
+    A parameter that is still bound was not lost. A widget that stays mounted from one page to the next, or from a
+    broken connection to a new session, keeps its value whatever the address says, so the address's is handed to it.
+    Going back or forward asks for what the address says, which Streamlit sees to.
     """
     context = get_script_run_ctx()
     if context is not None and context.is_history_navigation:
@@ -46,7 +46,7 @@ def recall(page: str) -> None:
     moved = st.session_state.get(_PAGE) != page
     for key, value in st.session_state[_KEPT].items():
         if key in st.query_params:
-            if moved and key in st.session_state and st.session_state[key] != _asked(key):
+            if moved and st.session_state.get(key, NOTHING[key]) != _asked(key):
                 st.session_state[key] = _asked(key)
         elif value != NOTHING[key]:
             with suppress(StreamlitAPIException):

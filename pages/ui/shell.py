@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -64,7 +64,9 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         ),
     ),
 }
-_STATE = "shell_scope"
+_STATE, _TOLD = "shell_scope", "shell_told"
+_FRESH = timedelta(minutes=1)
+"""Stores confirm what they hold about once a minute; a value that old is not stale yet."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def page(title: str) -> Page:
     scope = st.session_state.get(_STATE)
     if not isinstance(scope, Scope):
         st.switch_page("app.py")
+    st.session_state[_TOLD] = []
     st.title(title, anchor=False, help=_question(title))
     if queries.mode() == "demo":
         st.caption(
@@ -134,7 +137,12 @@ def _question(title: str) -> str:
 def live(body: Callable[[], None]) -> Callable[[], None]:
     """The page's one refreshing region; obeys the Live switch."""
     period = queries.policy().refresh_s if st.session_state.get("live", True) else None
-    return st.fragment(body, run_every=period)
+
+    def refreshed() -> None:
+        st.session_state[_TOLD] = []
+        body()
+
+    return st.fragment(refreshed, run_every=period)
 
 
 def link(title: str, label: str, scope: Scope, *, icon: str | None = None, tip: str | None = None, **more: str) -> None:
@@ -157,8 +165,8 @@ def shown(reading: Reading[T], what: str) -> T | None:
     """
     if reading.problem is not None:
         good_at, since = reading.as_of if reading.value is not None else None, reading.problem.since
-        if good_at is not None and since is not None and good_at >= since:
-            good_at = None  # younger than the failure: what the other sources say, and not the last of this one
+        if good_at is not None and (since is None or good_at >= since - _FRESH):
+            good_at = None  # as young as the failure: what the other sources say, and not the last of this one
         _problem(reading.problem, good_at)
     elif reading.absence is Absence.LOADING and reading.value is None:
         st.info(f"{what}: the first reading is still under way.", icon=":material/hourglass_top:")
@@ -175,6 +183,12 @@ def shown(reading: Reading[T], what: str) -> T | None:
 
 def _problem(problem: Problem, good_at: datetime | None) -> None:
     now = runtime.current().now()
+    told: list[str] = st.session_state.setdefault(_TOLD, [])
+    if problem.message in told:
+        kept = f" Shown is the last good value, {words.ago(good_at, now)}." if good_at else ""
+        st.caption(f":material/cloud_off: {words.plain(words.sentence(problem.message))} See above.{kept}")
+        return
+    told.append(problem.message)
     since = f" Since {words.span(now - problem.since)}." if problem.since else ""
     kept = f" Shown is the last good value, {words.ago(good_at, now)}." if good_at else ""
     st.warning(

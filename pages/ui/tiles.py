@@ -1,6 +1,6 @@
 """Headline tiles. All tiles of a row have the same parts: value, and one line that says what it means."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -28,12 +28,18 @@ def tile(label: str, value: str | None, under: str | None, colour: Colour = "off
     )
 
 
+def _four() -> list[Any]:
+    """Places for tiles side by side; in a narrow window in two rows, so that no text is cut."""
+    grid = st.grid(4, min_column_width=230)
+    return [grid.container(height="stretch") for _ in range(4)]
+
+
 def overview(page: Page) -> None:
     """Utilisation against target, free GPUs, unmet demand, GPUs out of use."""
     trend = queries.fleet_utilisation(page.mode, page.scope)
     head = queries.headline(page.mode, page.scope)
     with st.container(key="overview_tiles"):
-        one, two, three, four = st.columns(4)
+        one, two, three, four = _four()
         with one:
             _against_target(trend, queries.policy().utilisation_target, page.scope.range)
         with two:
@@ -73,13 +79,13 @@ def _free(head: Headline | None) -> None:
 
 def _unmet(head: Headline | None) -> None:
     tip = (
-        "Pods that ask for GPUs and have no node, cannot start, or may not be created. Pool and model do not narrow "
-        "it: most of these pods have no node yet."
+        "Pods that ask for GPUs and have no node, cannot start, or may not be created; under it the longest wait and "
+        "its reason. Pool and model do not narrow it: most of these pods have no node yet."
     )
     if head is None:
         tile("Unmet demand", None, None, tip=tip)
     elif head.waiting_pods:
-        under = f"longest wait {words.span(head.longest_wait)}: {head.waiting_reason}"
+        under = f"longest {words.span(head.longest_wait)}: {words.plain(head.waiting_reason)}"
         tile("Unmet demand", words.counted(head.waiting_pods, "pod"), under, "red", tip)
     else:
         tile("Unmet demand", "0 pods", "nobody waits", "green", tip)
@@ -101,7 +107,7 @@ def utilisation(page: Page, node: str) -> None:
     value = shell.shown(queries.summary(page.mode, page.scope, node), "Utilisation")
     if value is None:
         return
-    one, two, three, four = st.columns(4)
+    one, two, three, four = _four()
     with one:
         under = f"over {words.gpus(value.measured)} measured"
         tile(f"Utilisation, {page.scope.range}", words.share(value.util), under)
@@ -124,7 +130,7 @@ def workloads(page: Page) -> None:
     if value is None:
         shell.shown(reading, "Workloads")
         return
-    one, two, three, four = st.columns(4)
+    one, two, three, four = _four()
     with one:
         tile("GPUs held", words.count(value.held), f"by {words.counted(value.holders, 'workload')}, now")
     with two:

@@ -64,8 +64,9 @@ class Tab:
         return self.rest()
 
     def rest(self) -> "Tab":
-        """Wait until the script has run and the connection stands."""
+        """Wait until the script has run, the connection stands, and what it sent is drawn."""
         expect(self.page.locator(SETTLED)).to_be_attached()
+        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
         return self
 
     def menu(self, title: str) -> Locator:
@@ -97,7 +98,7 @@ class Tab:
     def says(self, **params: str) -> None:
         """Wait until the address bar holds exactly these parameters.
 
-        One that a link carries and the address had already stands twice, with the same value: Streamlit puts both there.
+        One that a link carries and the address had already stands there twice, with one value: Streamlit's doing.
         """
         wanted = set(params.items())
         try:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ _FLAGS = [
     "--disable-sync",
 ]
 
+_LOGS = pytest.StashKey[dict[Path, int]]()
 Visit = Callable[..., Tab]
 Serve = Callable[..., serving.Served]
 
@@ -34,6 +35,18 @@ Serve = Callable[..., serving.Served]
 def command(folder: Path) -> list[str]:
     """How a console whose code lies in a folder is started with this interpreter."""
     return [sys.executable, "-m", "streamlit", "run", str(folder / "asgi.py")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the consoles of a test wrote to their logs meanwhile, beside its failure."""
+    report = yield
+    if report.failed:
+        for log, before in item.stash.get(_LOGS, {}).items():
+            report.sections.append((f"log {log}", log.read_bytes()[before:].decode(errors="replace")))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -86,9 +99,14 @@ def witness() -> Iterator[Witness]:
 
 @pytest.fixture
 def visit(chromium: Browser, witness: Witness, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """Open a tab in a new profile, on the demo or on a console of the test's own; its log must be silent afterwards."""
+    """Open a tab in a new profile, on the demo or on a console of the test's own; its log must be silent afterwards.
+
+    With the marker ``logs`` the log may hold what its pattern allows.
+    """
+    marker = request.node.get_closest_marker("logs")
+    expected = re.compile(marker.args[0]) if marker else None
     with ExitStack() as stack:
-        seen: dict[Path, int] = {}
+        seen = request.node.stash.setdefault(_LOGS, {})
 
         def open_tab(served: serving.Served | None = None, **options: Any) -> Tab:
             console = served or request.getfixturevalue("demo")
@@ -99,4 +117,5 @@ def visit(chromium: Browser, witness: Witness, request: pytest.FixtureRequest) -
         yield open_tab
     for log, before in seen.items():
         said = log.read_bytes()[before:].decode(errors="replace").splitlines()
-        assert [line for line in said if not _QUIET.search(line)] == [], f"the server complains, see {log}"
+        unexpected = [line for line in said if not _QUIET.search(line) and not (expected and expected.search(line))]
+        assert unexpected == [], f"the server complains, see {log}"

@@ -6,7 +6,7 @@ from tests.e2e.browser import Tab
 
 # WCAG 2.2, 1.4.3: 4.5 for text, 3 for large text (24 px, or 18.66 px bold). Icons drawn as ligatures count as large.
 _CONTRAST = """
-() => {
+(least) => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
   const rgba = (text) => {
     canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = '#000'; canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
@@ -28,7 +28,8 @@ _CONTRAST = """
     const own = [...element.childNodes].filter((n) => n.nodeType === 3 && n.textContent.trim());
     if (!own.length || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
     const box = element.getBoundingClientRect();
-    if (box.width < 2 || box.height < 2 || element.closest('[aria-hidden="true"], [disabled], canvas, noscript')) continue;
+    if (box.width < 2 || box.height < 2) continue;
+    if (element.closest('[aria-hidden="true"], [disabled], canvas, noscript')) continue;
     const style = getComputedStyle(element);
     let ink = rgba(element instanceof SVGElement ? style.fill : style.color), faded = 1;
     for (let at = element; at; at = at.parentElement) faded *= Number(getComputedStyle(at).opacity);
@@ -37,7 +38,7 @@ _CONTRAST = """
     const [a, b] = [light(seen), light(under)].sort((x, y) => y - x);
     const size = parseFloat(style.fontSize), bold = Number(style.fontWeight) >= 700;
     const icon = element.dataset.testid === 'stIconMaterial' || element.role === 'img';
-    const wanted = icon || size >= 24 || (bold && size >= 18.66) ? 3 : 4.5;
+    const wanted = icon || size >= 24 || (bold && size >= 18.66) ? least / 1.5 : least;
     const ratio = (a + 0.05) / (b + 0.05);
     if (ratio < wanted) found.push(`${own[0].textContent.trim().slice(0, 40)}: ${ratio.toFixed(2)} < ${wanted}`);
   }
@@ -46,31 +47,41 @@ _CONTRAST = """
 """
 
 _OVERFLOW = """
-() => {
+(but) => {
   const found = [], wide = document.documentElement.clientWidth;
   for (const area of [document.documentElement, document.querySelector('[data-testid="stMain"]')])
-    if (area.scrollWidth > area.clientWidth + 1) found.push(`scrolls sideways: ${area.scrollWidth} > ${area.clientWidth}`);
+    if (area.scrollWidth > area.clientWidth + 1)
+      found.push(`scrolls sideways: ${area.scrollWidth} > ${area.clientWidth}`);
   for (const element of document.querySelectorAll('[data-testid="stMain"] *')) {
-    const text = [...element.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    const text = [...element.childNodes].find((n) => n.nodeType === 3 && n.textContent.trim());
     if (!text || !element.checkVisibility({visibilityProperty: true})) continue;
-    const box = element.getBoundingClientRect(), style = getComputedStyle(element);
-    if (box.width < 2 || box.height < 2 || element.closest('canvas, .js-plotly-plot, pre')) continue;
-    const name = element.textContent.trim().slice(0, 40);
-    if (box.right > wide + 1 || box.left < -1) found.push(`outside: ${name}`);
-    if (style.textOverflow === 'ellipsis' && element.scrollWidth > element.clientWidth + 1) found.push(`cut: ${name}`);
+    if (element.closest('canvas, .js-plotly-plot, pre, [data-testid="stIconMaterial"]')) continue;
+    if (but && element.closest(but)) continue;
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    const box = range.getBoundingClientRect(), name = element.textContent.trim().slice(0, 40);
+    if (box.width < 2 || box.height < 2) continue;
+    for (let at = element; at; at = at.parentElement) {
+      const flow = getComputedStyle(at).overflowX, edge = at.getBoundingClientRect();
+      if (flow === 'auto' || flow === 'scroll') break;
+      if (edge.width < 2 || flow === 'visible' || (box.right <= edge.right + 1 && box.left >= edge.left - 1)) continue;
+      found.push(`cut: ${name}`);
+      break;
+    }
+    if (box.left > wide) found.push(`outside: ${name}`);
   }
   return [...new Set(found)];
 }
 """
 
 
-def faint(tab: Tab) -> list[str]:
-    """Texts without enough contrast with what is behind them."""
-    found: Any = tab.page.evaluate(_CONTRAST)
+def faint(tab: Tab, least: float) -> list[str]:
+    """Texts whose contrast with what is behind them is below ``least``; for large text two thirds of it are enough."""
+    found: Any = tab.page.evaluate(_CONTRAST, least)
     return list(found)
 
 
-def cut(tab: Tab) -> list[str]:
-    """Texts that are cut or lie outside the window, and areas that scroll sideways."""
-    found: Any = tab.page.evaluate(_OVERFLOW)
+def cut(tab: Tab, but: str = "") -> list[str]:
+    """Texts that are cut or lie outside the window, and areas that scroll sideways; ``but`` selects what may."""
+    found: Any = tab.page.evaluate(_OVERFLOW, but)
     return list(found)

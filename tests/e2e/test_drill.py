@@ -29,7 +29,7 @@ def press_mark(tab: Tab) -> tuple[str, str]:
 
 
 def press_row(tab: Tab, table: str, row: int) -> None:
-    """Tick a row of a table. Tables are drawn on a canvas: the header is 32 px high, rows 35, the box is at the left."""
+    """Tick a row of a table. Tables are drawn on a canvas: the header is 32 px high, a row 35, the box at the left."""
     canvas = tab.keyed(table).get_by_test_id("data-grid-canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -55,8 +55,8 @@ def test_a_mark_of_the_map_drills_to_its_node_and_the_address_says_so(visit: Vis
     other = visit()
     other.page.goto(tab.page.url)
     other.on("Utilisation").holds(Node=node, GPU=gpu)
-    other.main.get_by_role("heading", name=f"GPUs of {node}").scroll_into_view_if_needed()
     expect(other.keyed("util_card_util").locator(".main-svg").first).to_be_visible()
+    other.keyed("util_gpu").evaluate("field => field.scrollIntoView()")
     shoot(other, "utilisation-gpu")
     other.pick("Node", "All nodes")
     expect(other.main.get_by_role("heading", name=f"GPUs of {node}")).to_have_count(0)
