@@ -5,8 +5,6 @@ when a page is left before its run has reached the widget: a link opened and the
 in a row. The next run would then show the whole fleet to somebody who had asked for one team.
 """
 
-from contextlib import suppress
-
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -36,9 +34,9 @@ def begin() -> None:
 def recall(page: str) -> None:
     """Give back what was lost on the way to ``page``, and follow the link that led there. Before the widgets are drawn.
 
-    A parameter that is still bound was not lost. A widget that stays mounted from one page to the next, or from a
-    broken connection to a new session, keeps its value whatever the address says, so the address's is handed to it.
-    Going back or forward asks for what the address says, which Streamlit sees to.
+    A widget that stays mounted from one page to the next, or from a broken connection to a new session, keeps its value
+    whatever the address says, so the address's is handed to it. Going back or forward asks for what the address says,
+    which Streamlit sees to.
     """
     context = get_script_run_ctx()
     if context is not None and context.is_history_navigation:
@@ -49,9 +47,12 @@ def recall(page: str) -> None:
             if moved and st.session_state.get(key, NOTHING[key]) != _asked(key):
                 st.session_state[key] = _asked(key)
         elif value != NOTHING[key]:
-            with suppress(StreamlitAPIException):
+            try:
                 st.query_params[key] = str(value).lower() if isinstance(value, bool) else value
-                st.session_state[key] = value
+            except StreamlitAPIException:  # still bound: the widget was not lost
+                if not moved or st.session_state.get(key) != value:
+                    continue  # and says itself what the address should
+            st.session_state[key] = value  # a value set here is put into the address if it is not there
 
 
 def keep(page: str) -> None:

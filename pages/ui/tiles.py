@@ -85,7 +85,7 @@ def _unmet(head: Headline | None) -> None:
     if head is None:
         tile("Unmet demand", None, None, tip=tip)
     elif head.waiting_pods:
-        under = f"longest {words.span(head.longest_wait)}: {words.plain(head.waiting_reason)}"
+        under = f"{words.span(head.longest_wait)}: {words.plain(head.waiting_reason)}"
         tile("Unmet demand", words.counted(head.waiting_pods, "pod"), under, "red", tip)
     else:
         tile("Unmet demand", "0 pods", "nobody waits", "green", tip)

@@ -58,6 +58,7 @@ def test_a_mark_of_the_map_drills_to_its_node_and_the_address_says_so(visit: Vis
     expect(other.keyed("util_card_util").locator(".main-svg").first).to_be_visible()
     other.keyed("util_gpu").evaluate("field => field.scrollIntoView()")
     shoot(other, "utilisation-gpu")
+    other.main.evaluate("main => main.scrollTo(0, 0)")
     other.pick("Node", "All nodes")
     expect(other.main.get_by_role("heading", name=f"GPUs of {node}")).to_have_count(0)
     assert "util_node" not in other.params

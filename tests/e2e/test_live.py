@@ -88,12 +88,11 @@ def test_a_dropped_connection_comes_back_with_the_view_as_it_was(visit: Visit, w
         socket.connect_to_server()
 
     tab.page.route_web_socket(re.compile("/_stcore/stream"), connect)
-    tab.open("/workloads", cluster="demo-east", work_name="research/ablation-study").on("Workloads")
+    asked = {"cluster": "demo-east", "team": "research", "work_name": "research/ablation-study", "live": "false"}
+    tab.open("/workloads", **asked).on("Workloads")
     heading = tab.main.get_by_role("heading", name="Pods of research/ablation-study")
     expect(heading).to_be_attached()
-    tab.pick("Team", "research")
-    tab.says(cluster="demo-east", work_name="research/ablation-study", team="research")
-    tab.rest()
+    tab.rest().says(**asked)
 
     witness.offline = True
     tab.page.context.set_offline(True)
@@ -104,5 +103,6 @@ def test_a_dropped_connection_comes_back_with_the_view_as_it_was(visit: Visit, w
     witness.offline = False
     expect(heading).to_be_attached()
     tab.holds(Cluster="demo-east", Team="research")
+    tab.says(**asked)
     tab.pick("Team", "All teams")
-    tab.says(cluster="demo-east", work_name="research/ablation-study")
+    tab.says(cluster="demo-east", work_name="research/ablation-study", live="false")

@@ -12,7 +12,7 @@ def test_the_overview_says_what_was_worked_out() -> None:
     assert tiles(opened(tiny.sources(), "overview")) == {
         "Utilisation, 24h": ("55 %", "15 points below the 70 % target"),  # 8.2 / 15; 70 − 54.67 = 15.33
         "Free GPUs": ("1", "of 16 on 2 nodes"),
-        "Unmet demand": ("1 pod", "longest 20 min: No free GPU"),
+        "Unmet demand": ("1 pod", "20 min: No free GPU"),
         "GPUs out of use": ("1", "1 node affected"),
     }
 
