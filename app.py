@@ -9,10 +9,11 @@ from services import runtime
 from services.errors import OpsError, WrongSetting
 
 # A material icon would be fetched from the internet by every browser that opens the console.
-_ICON = str(Path(__file__).parent / "pages" / "ui" / "icon.svg")
+_PICTURES = Path(__file__).parent / "pages" / "ui"
+_ICON = str(_PICTURES / "icon.svg")
 
 st.set_page_config(page_title="GPU Fleet Console", page_icon=_ICON, layout="wide", initial_sidebar_state=300)
-st.logo(":material/memory:", size="large")
+st.logo(str(_PICTURES / "wordmark.svg"), size="large", icon_image=_ICON)
 
 try:
     runtime.current()

@@ -151,6 +151,7 @@ def signals(sources: Sources, source: ClusterSource) -> Reading[pd.DataFrame]:
             (source.name, signal.title, "collected", row["metric"], row["series"], row["gpus"], row["newest_at"], "")
             for row in carriers.to_dict("records")
         ]
+    rows.sort(key=lambda row: row[2] == "collected")
     return Reading(frames.table(SIGNAL_ROWS, rows), known.as_of, known.problem)
 
 

@@ -1,6 +1,6 @@
 """Sources: can the figures be trusted, what is connected, how fresh is it, what is missing?"""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -31,7 +31,7 @@ def card(cluster: str, status: SourceStatus | None, now: datetime) -> None:
         facts.append(f"answers in {status.latency_s * 1000:.0f} ms")
     if status.newest_at is not None:
         facts.append(f"newest datum {words.ago(status.newest_at, now)}")
-    if status.since is not None:
+    if status.since is not None and now - status.since > timedelta(seconds=10):
         facts.append(f"since {words.span(now - status.since)}")
     st.caption(words.plain(" · ".join(fact for fact in facts if fact)))
     if status.message:

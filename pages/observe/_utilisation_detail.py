@@ -122,8 +122,11 @@ def _card(page: Page, units: pd.DataFrame) -> None:
             if rows.empty:
                 st.caption(":material/sensors_off: Not collected. Unknown, not zero.")
                 continue
-            names = rows["instance"].replace("", "whole GPU")
-            trend = rows.assign(group=[name if name == "whole GPU" else f"instance {name}" for name in names])
+            profiles = dict(zip(units["instance"], units["profile"], strict=True))
+            named = [
+                f"{profiles.get(name) or 'instance'} ({name})" if name else "whole GPU" for name in rows["instance"]
+            ]
+            trend = rows.assign(group=named)
             st.plotly_chart(
                 charts.lines(trend, SIGNALS[signal].unit, panels.zone(), theme.current(), height=200),
                 key=f"util_card_{signal}",

@@ -66,7 +66,8 @@ def draw(page: Page, node: str, measure: str) -> None:
     per_node = bool((cells["gpu"] == "").all() and (cells["use"] != "unknown").any())
     what = "node" if per_node else "GPU"
     st.caption(
-        f"One mark per {what}. Colour is {MEASURES[measure].lower()}, shape is the class of use; "
+        f"One mark per {what}. Colour is {MEASURES[measure].lower()}, shape is the class of use "
+        "(mixed: MIG instances of several classes); "
         "click a mark to look closer."
     )
     unit = Unit.CELSIUS if measure == "temperature" else Unit.RATIO

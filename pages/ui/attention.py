@@ -54,7 +54,7 @@ def _row(page: Page, finding: Finding, place: int) -> None:
             )
             if _stake(finding):
                 st.markdown(f"**{_stake(finding)}**", width="content")
-        st.caption(f":{colour}[{word}] · " + " · ".join(_facts(finding)))
+        st.caption(f":{colour}[**{word}**] · " + " · ".join(_facts(finding)))
 
 
 def _stake(finding: Finding) -> str:

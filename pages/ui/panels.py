@@ -76,7 +76,7 @@ def utilisation(page: Page) -> None:
     """Utilisation of the whole scope over its window, small."""
     trend = queries.fleet_utilisation(page.mode, page.scope).value
     if trend is None or trend.empty:
-        st.caption(f"{words.DASH} Not known; the tile above says why.")
+        st.caption(f"{words.DASH} Not known; see above.")
         return
     target = queries.policy().utilisation_target
     figure = charts.lines(

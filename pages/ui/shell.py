@@ -65,6 +65,7 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
     ),
 }
 _STATE, _TOLD = "shell_scope", "shell_told"
+_JUST_NOW = timedelta(seconds=10)
 _FRESH = timedelta(minutes=1)
 """Stores confirm what they hold about once a minute; a value that old is not stale yet."""
 
@@ -189,7 +190,8 @@ def _problem(problem: Problem, good_at: datetime | None) -> None:
         st.caption(f":material/cloud_off: {words.plain(words.sentence(problem.message))} See above.{kept}")
         return
     told.append(problem.message)
-    since = f" Since {words.span(now - problem.since)}." if problem.since else ""
+    lasting = now - problem.since if problem.since else None
+    since = f" Since {words.span(lasting)}." if lasting is not None and lasting > _JUST_NOW else ""
     kept = f" Shown is the last good value, {words.ago(good_at, now)}." if good_at else ""
     st.warning(
         f"{words.plain(words.sentence(problem.message))}{since}{kept} {words.plain(problem.hint)}",

@@ -15,7 +15,9 @@ from services.domain.scope import Scope
 C = st.column_config
 GIB = 2.0**30
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_SHARE: dict[str, Any] = {"format": "percent", "min_value": 0.0, "max_value": 1.0}
+_SHARE: dict[str, Any] = {"format": "%.1f %%", "min_value": 0.0, "max_value": 100.0}
+SHARES = ("util", "util_now", "held_ratio")
+"""Ratios, drawn as percentages; files keep the ratio."""
 
 POOLS = {
     "pool": C.TextColumn("Pool", pinned=True),
@@ -56,7 +58,7 @@ UNITS = {
     "profile": C.TextColumn("MIG profile"),
     "use": C.TextColumn("Class"),
     "util": C.ProgressColumn("Utilisation", **_SHARE, help="Mean over the window"),
-    "util_now": C.NumberColumn("Now", format="percent"),
+    "util_now": C.NumberColumn("Now", format="%.1f %%"),
     "memory_used": C.NumberColumn("Memory used", format="%.1f GiB"),
     "memory_total": C.NumberColumn("Memory", format="%.1f GiB"),
     "power": C.NumberColumn("Power", format="%.0f W"),
@@ -146,13 +148,13 @@ FEATURES = {
 
 SIGNALS = {
     "signal": C.TextColumn("Figure", pinned=True),
+    "cluster": C.TextColumn("Cluster"),
     "state": C.TextColumn("State"),
-    "metric": C.TextColumn("Metric", width="large"),
+    "metric": C.TextColumn("Metric"),
     "gpus": C.NumberColumn("GPUs"),
     "series": C.NumberColumn("Series"),
     "newest_at": C.DatetimeColumn("Newest", format="distance"),
     "loses": C.TextColumn("Without it you lose", width="large"),
-    "cluster": C.TextColumn("Cluster"),
 }
 
 
@@ -176,7 +178,10 @@ def show(
     """Draw a table with its download; with ``select`` returns the position of the chosen row, else None."""
     drawn = frame[list(columns)]
     in_bytes = [name for name in columns if name.startswith("memory_")]
-    drawn = drawn.assign(**{name: drawn[name] / GIB for name in in_bytes}) if in_bytes else drawn
+    in_percent = [name for name in columns if name in SHARES]
+    drawn = drawn.assign(
+        **{name: drawn[name] / GIB for name in in_bytes}, **{name: drawn[name] * 100 for name in in_percent}
+    )
     options: dict[str, Any] = {
         "hide_index": True,
         "column_config": dict(columns),

@@ -46,7 +46,7 @@ def test_pools_are_listed_with_what_is_free_in_them() -> None:
         1,
         1,
     )
-    assert row["held_ratio"] == pytest.approx(14 / 15)
+    assert row["held_ratio"] == pytest.approx(100 * 14 / 15)  # drawn as a percentage
     assert row["usd_per_day"] == pytest.approx(16 * tiny.GPU_DAY_USD)
 
 
@@ -123,7 +123,7 @@ def test_the_workloads_page_says_what_was_worked_out() -> None:
     assert rows.index.tolist() == ["notebook", "pretrain", "chat", "big"]
     assert rows["held"].tolist() == [4, 8, 2, 0]
     assert rows["gpu_hours"].tolist()[:3] == pytest.approx([96, 192, 48])
-    assert rows["util"].tolist()[:3] == pytest.approx([0, 0.9, 0.5])
+    assert rows["util"].tolist()[:3] == pytest.approx([0, 90, 50])  # drawn as percentages
     assert rows["idle_usd"].tolist()[:3] == pytest.approx([96 * 6.88, 0, 0])
     assert np.isnan(rows.loc["big", "util"])
     assert rows["team"].tolist() == ["research", "research", "product", "research"]
