@@ -57,7 +57,8 @@ def _layout(figure: go.Figure, *, height: int = HEIGHT, legend: bool = True) -> 
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         showlegend=legend,
-        legend={"orientation": "h", "y": -0.18, "x": 0, "font": {"size": 12}},
+        # the plot is about half of a low chart: far enough below it for both lines of the time axis
+        legend={"orientation": "h", "y": -80 / height, "x": 0, "font": {"size": 12}},
         hovermode="x unified",
         bargap=0.25,
     )
