@@ -78,9 +78,7 @@ def held_by(nodes: pd.DataFrame, pods: pd.DataFrame | None) -> pd.DataFrame:
 
 def _joined(sources: Sources, scope: Scope, pick: Callable[[Inventory], pd.DataFrame]) -> Reading[pd.DataFrame]:
     parts = []
-    for name, source in sources.clusters.items():
-        if scope.cluster not in ("", name):
-            continue
+    for source in sources.chosen(scope.cluster):
         stock = snapshots.read(sources, source)
         value = None if stock.value is None else scope.keep(pick(stock.value))
         parts.append(Reading(value, stock.as_of, stock.problem, stock.absence, stock.notes))

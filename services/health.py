@@ -1,6 +1,6 @@
 """How the sources are doing, what they lack, what that costs the user, and the exact text that turns it on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from services.domain.scope import Scope
 from services.domain.signals import SIGNALS
 from services.errors import OpsError
 from services.ports import ClusterSource, Coverage, Sources, SourceStatus, StoreState
-from services.reading import Absence, Problem, Reading
+from services.reading import Problem, Reading
 
 STORES = {
     "cluster": "str",
@@ -102,19 +102,13 @@ class Advice:
     language: str = "yaml"
 
 
-def probes(sources: Sources) -> list[tuple[str, SourceStatus | None, Absence | None]]:
-    """Every configured source asked now, in parallel: (cluster, status, absence when none is configured)."""
+def probes(sources: Sources, chosen: Sequence[ClusterSource]) -> list[tuple[str, SourceStatus | None]]:
+    """The sources of these clusters asked now, in parallel: (cluster, status); None where none is configured."""
     asked: list[tuple[str, Future[SourceStatus] | None]] = []
-    for name, source in sources.clusters.items():
-        asked.append((name, sources.pool.submit(source.cluster.probe)))
-        if source.metrics is not None:
-            asked.append((name, sources.pool.submit(source.metrics.probe)))
-        else:
-            asked.append((name, None))
-    return [
-        (name, None, Absence.NOT_CONFIGURED) if future is None else (name, future.result(), None)
-        for name, future in asked
-    ]
+    for source in chosen:
+        asked.append((source.name, sources.pool.submit(source.cluster.probe)))
+        asked.append((source.name, sources.pool.submit(source.metrics.probe) if source.metrics else None))
+    return [(name, None if future is None else future.result()) for name, future in asked]
 
 
 def stores(source: ClusterSource) -> pd.DataFrame:
@@ -324,18 +318,15 @@ class Report:
 
 def report(sources: Sources, cluster: str = "") -> Reading[Report]:
     """Probe every source of ``cluster`` (all when empty) and say what is there, what is missing and what it costs."""
-    chosen = {name: source for name, source in sources.clusters.items() if cluster in ("", name)}
-    statuses = [(name, status) for name, status, _ in probes(sources) if name in chosen]
-    rows = [signals(sources, source) for source in chosen.values()]
-    advised = [advice(sources, source) for source in chosen.values()]
+    chosen = sources.chosen(cluster)
+    rows = [signals(sources, source) for source in chosen]
+    advised = [advice(sources, source) for source in chosen]
     found = [row.value for row in rows if row.value is not None]
     value = Report(
-        statuses=statuses,
-        stores=pd.concat([stores(source) for source in chosen.values()], ignore_index=True)
-        if chosen
-        else frames.empty(STORES),
+        statuses=probes(sources, chosen),
+        stores=pd.concat([stores(source) for source in chosen], ignore_index=True) if chosen else frames.empty(STORES),
         signals=pd.concat(found, ignore_index=True) if found else frames.empty(SIGNAL_ROWS),
-        features=pd.concat([features(sources, source) for source in chosen.values()], ignore_index=True)
+        features=pd.concat([features(sources, source) for source in chosen], ignore_index=True)
         if chosen
         else frames.empty(FEATURES),
         advice=[item for answer in advised for item in answer.value or ()],
@@ -346,10 +337,8 @@ def report(sources: Sources, cluster: str = "") -> Reading[Report]:
 
 def carriers(sources: Sources, cluster: str, signal: str) -> Reading[pd.DataFrame]:
     """Metrics that carry a signal in ``cluster`` (all when empty), preferred first: ``metric`` and ``gpus``."""
-    found = []
-    for name, source in sources.clusters.items():
-        if cluster in ("", name) and (known := metrics.coverage(sources, source).value) is not None:
-            found.append(known.carriers[known.carriers["signal"] == signal])
+    known = (metrics.coverage(sources, source).value for source in sources.chosen(cluster))
+    found = [held.carriers[held.carriers["signal"] == signal] for held in known if held is not None]
     if not found:
         return Reading(None)
     counts = pd.concat(found).groupby("metric")["gpus"].sum()

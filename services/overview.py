@@ -28,7 +28,6 @@ class Headline:
     broken_nodes: int
     nodes: int
     waiting_pods: int
-    waiting_gpus: float | None
     longest_wait: timedelta | None
     waiting_reason: str  # of the one that waits longest
 
@@ -40,7 +39,6 @@ def headline(sources: Sources, scope: Scope) -> Reading[Headline]:
         return Reading(None, nodes.as_of, nodes.problem, nodes.absence, nodes.notes)
     frame, queue = nodes.value, waiting.value
     since = queue["since"].min()
-    wanted = queue["equivalents"].sum(min_count=1)
     value = Headline(
         gpus=float(frame["gpus"].sum()),
         held=_known(frame["held"]),
@@ -49,7 +47,6 @@ def headline(sources: Sources, scope: Scope) -> Reading[Headline]:
         broken_nodes=int(frame["state"].isin(["not ready", "no GPUs", "fewer GPUs"]).sum()),
         nodes=len(frame),
         waiting_pods=len(queue),
-        waiting_gpus=0.0 if queue.empty else (None if pd.isna(wanted) else float(wanted)),
         longest_wait=None if pd.isna(since) else max(sources.now() - since.to_pydatetime(), timedelta(0)),
         waiting_reason="" if queue.empty else str(queue.sort_values("since", kind="stable")["reason"].iat[0]),
     )
@@ -129,16 +126,14 @@ def attention(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
 def xids(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     """The last XID of every GPU of the scope: ``cluster``, ``node``, ``pool``, ``model``, ``gpu``, ``value``."""
     parts = []
-    for name, source in sources.clusters.items():
-        if scope.cluster not in ("", name):
-            continue
+    for source in sources.chosen(scope.cluster):
         answer = metrics.instant(sources, source, Query("xid", ("node", "gpu")), metrics.moment(sources))
         value = None
         if answer.value is not None:
-            stock = fleet.nodes(sources, Scope(cluster=name)).value
+            stock = fleet.nodes(sources, Scope(cluster=source.name)).value
             place = None if stock is None else stock.set_index("node")[["pool", "model"]].reindex(answer.value["node"])
             value = answer.value.assign(
-                cluster=name,
+                cluster=source.name,
                 pool="" if place is None else place["pool"].fillna("").to_numpy(),
                 model="" if place is None else place["model"].fillna("").to_numpy(),
             )

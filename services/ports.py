@@ -246,3 +246,7 @@ class Sources:
     work: Work | None = None
     memo: Memo = field(default_factory=Memo)
     good: Memo = field(default_factory=lambda: Memo(64))
+
+    def chosen(self, cluster: str) -> list[ClusterSource]:
+        """The cluster of this name, none if there is no such, all when the name is empty."""
+        return [source for name, source in self.clusters.items() if cluster in ("", name)]

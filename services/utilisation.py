@@ -41,11 +41,7 @@ def questions(sources: Sources, window: Window) -> dict[str, Query]:
 def table(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     """One row per unit of the scope, frame :data:`services.domain.gpus.GPUS`."""
     window = fleet.window(sources, scope)
-    parts = [
-        _of_cluster(sources, source, scope, window)
-        for name, source in sources.clusters.items()
-        if scope.cluster in ("", name)
-    ]
+    parts = [_of_cluster(sources, source, scope, window) for source in sources.chosen(scope.cluster)]
     return merged(parts, lambda found: frames.conform(pd.concat(found, ignore_index=True), GPUS))
 
 

@@ -40,11 +40,7 @@ def table(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     ``absence`` NOT_COLLECTED or a problem with a value: Kubernetes answered, the metrics did not.
     """
     window = fleet.window(sources, scope, by_owner=True)
-    parts = [
-        _of_cluster(sources, source, scope, window)
-        for name, source in sources.clusters.items()
-        if scope.cluster in ("", name)
-    ]
+    parts = [_of_cluster(sources, source, scope, window) for source in sources.chosen(scope.cluster)]
     whole = merged(parts, lambda found: pd.concat(found, ignore_index=True))
     if whole.value is None:
         return whole
@@ -90,7 +86,7 @@ def _present(pods: pd.DataFrame) -> pd.DataFrame:
         stuck=pods["state"].isin(["waiting", "failing"]).astype("int64"),
         held=pods["equivalents"].where(bound, 0.0),
     )
-    grouped = counted.assign(cluster=counted["cluster"]).groupby(_KEYS, sort=True)
+    grouped = counted.groupby(_KEYS, sort=True)
     return grouped.agg(
         workload_kind=("workload_kind", "first"),
         team=("team", "first"),
@@ -168,9 +164,7 @@ def pods(sources: Sources, scope: Scope, namespace: str, workload: str) -> Readi
     """The pods of one workload, frame :data:`POD_USE`."""
     window = fleet.window(sources, scope, by_owner=True)
     parts = [
-        _pods_of(sources, source, scope, (namespace, workload), window)
-        for name, source in sources.clusters.items()
-        if scope.cluster in ("", name)
+        _pods_of(sources, source, scope, (namespace, workload), window) for source in sources.chosen(scope.cluster)
     ]
     return merged(parts, lambda found: frames.conform(pd.concat(found, ignore_index=True), POD_USE))
 
@@ -257,11 +251,7 @@ def class_hours(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     scope of pods has no hours that are not held.
     """
     window = fleet.window(sources, scope, by_owner=True)
-    parts = [
-        _class_hours(sources, source, scope, window)
-        for name, source in sources.clusters.items()
-        if scope.cluster in ("", name)
-    ]
+    parts = [_class_hours(sources, source, scope, window) for source in sources.chosen(scope.cluster)]
 
     def added(found: list[pd.DataFrame]) -> pd.DataFrame:
         return pd.concat(found).groupby("use", sort=False)[["gpu_hours"]].sum().reset_index()

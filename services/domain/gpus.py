@@ -37,7 +37,6 @@ GPUS = {
     "held": "float64",  # GPU equivalents its pods hold
     "price": "float64",  # USD per GPU-hour of its node; NaN when unpriced
     "idle_usd_per_day": "float64",  # what its held share costs while idle; 0 unless held idle
-    "idle_since": "datetime64[us, UTC]",
 }
 
 USES = ("free", "held idle", "active", "out of use", "unknown")
@@ -54,7 +53,7 @@ def gpus(
     nodes: pd.DataFrame,
     pods: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Frame :data:`GPUS` (without ``idle_since``) of one cluster.
+    """Frame :data:`GPUS` of one cluster.
 
     ``answers`` hold per-unit answers by name: util, util_now, peak, recent, memory_used, memory_free (columns of
     ``UNIT_KEY`` and ``value``) and power, temperature (per physical GPU). ``owners`` has a row per unit and pod; None
@@ -86,7 +85,6 @@ def gpus(
     rows["use"] = _use(rows, place)
     idle = rows["use"] == "held idle"
     rows["idle_usd_per_day"] = (rows["held"] * rows["price"] * 24).where(idle, 0.0)
-    rows["idle_since"] = pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us, UTC]")
     return frames.conform(rows.assign(cluster=cluster), GPUS)
 
 

@@ -4,9 +4,6 @@ Prices are list prices in US dollars unless a rate card says otherwise; a node w
 (NaN), never free.
 """
 
-import re
-from dataclasses import dataclass
-
 import pandas as pd
 
 BOOK = {
@@ -24,14 +21,6 @@ BOOK = {
 
 ASSUMED_SPOT_DISCOUNT = 0.60
 """Spot discount assumed where no spot price is known; an assumption, and marked as one wherever it is used."""
-
-
-@dataclass(frozen=True)
-class Basis:
-    """Where the prices in a figure come from, in words, and whether every one is only a list price."""
-
-    text: str
-    list_prices: bool
 
 
 def gpu_hour(nodes: pd.DataFrame, book: pd.DataFrame) -> pd.DataFrame:
@@ -67,8 +56,3 @@ def gpu_hour(nodes: pd.DataFrame, book: pd.DataFrame) -> pd.DataFrame:
 def instance_gpus(book: pd.DataFrame) -> dict[str, int]:
     """GPUs of each instance type in a book."""
     return dict(zip(book["instance_type"], book["gpu_count"].astype(int), strict=True))
-
-
-def region_of(zone: str) -> str:
-    """The region a zone lies in: "us-east-1a" → "us-east-1", "us-central1-b" → "us-central1"."""
-    return re.sub(r"(?:-[a-z]|(?<=\d)[a-z])$", "", zone)

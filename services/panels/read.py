@@ -26,11 +26,7 @@ def trend(sources: Sources, panel: Panel, scope: Scope, window: Window, group: s
 
     At most :data:`MOST_GROUPS` groups and "others".
     """
-    parts = [
-        _of_cluster(sources, source, panel, scope, window, group)
-        for name, source in sources.clusters.items()
-        if scope.cluster in ("", name)
-    ]
+    parts = [_of_cluster(sources, source, panel, scope, window, group) for source in sources.chosen(scope.cluster)]
     whole = merged(parts, lambda found: pd.concat(found, ignore_index=True))
     if whole.value is None:
         return whole
