@@ -10,6 +10,7 @@
     ├── NotFound                     the object or the API is not there
     ├── Conflict                     409: it changed under us
     │   └── StalePlan
+    ├── Busy                         429: not now; ``retry_after_s`` says when
     ├── Refused                      our own rules said no; the message is shown as it is
     └── WrongSetting                 a setting stops the start
 
@@ -59,6 +60,14 @@ class Conflict(OpsError):
 
 class StalePlan(Conflict):
     """A plan was made from a state that is no longer true."""
+
+
+class Busy(OpsError):
+    """429: refused for now, such as an eviction a disruption budget forbids. ``retry_after_s`` is 0 when unsaid."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class Refused(OpsError):

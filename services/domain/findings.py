@@ -21,12 +21,21 @@ class Severity(IntEnum):
 
 
 @dataclass(frozen=True)
+class Fix:
+    """An action that would mend a finding, with its parameters filled in; ``label`` says it on the button."""
+
+    action: str
+    label: str
+    params: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing to look at.
 
     ``key`` is stable while the finding lasts. ``gpus`` are GPU equivalents concerned, ``usd_per_day`` what they cost
     (None when unpriced or not about money), ``since`` when it began if known. ``page`` and ``params`` lead to the view
-    that explains it.
+    that explains it, ``fix`` to the action that mends it.
     """
 
     key: str
@@ -41,6 +50,7 @@ class Finding:
     since: datetime | None = None
     page: str = "utilisation"
     params: dict[str, str] = field(default_factory=dict)
+    fix: Fix | None = None
 
 
 DEAR = 0.05

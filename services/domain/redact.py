@@ -1,0 +1,95 @@
+"""What looks secret is replaced before it is stored, shown or copied. Pure; errs on the side of hiding."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "(hidden)"
+"""What stands in the place of a secret."""
+
+_SECRET = {
+    "password", "passwd", "passphrase", "secret", "token", "credential", "credentials", "authorization", "apikey",
+    "bearer", "cookie", "dsn",
+}  # fmt: skip
+_REFERENCE = {"name", "names", "ref", "path", "file", "class"}
+"""A field that ends so names where a secret is, and does not hold it: secretName, token_file."""
+_PLAIN = {"topologykey"}
+"""Names of the Kubernetes API that only sound secret."""
+_REPEATED = "kubectl.kubernetes.io/last-applied-configuration"
+"""The object over again as one text, its secrets included."""
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_ELSEWHERE = re.compile(r"^(os\.environ/|\$\{?\w+}?$|\$\(\w+\)$)")
+"""A value that says where the secret is: LiteLLM's os.environ/NAME, a variable of a shell or of a container."""
+_KNOWN = re.compile(
+    r"\bsk-[\w-]{8,}|\bBearer\s+[\w.~+/-]{8,}=*|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\bAKIA[0-9A-Z]{16}\b"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
+_LOGIN = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
+_SETTING = re.compile(r"""(?P<name>[A-Za-z_][\w.-]*)["']?(?P<sign>\s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;}]+)""")
+
+
+def secret(name: str) -> bool:
+    """Whether a field of this name holds a secret: password, api_key, clientSecret; not key, secretName, max_tokens."""
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or words[-1] in _REFERENCE or "".join(words) in _PLAIN:
+        return False
+    return bool(_SECRET & set(words)) or (len(words) > 1 and words[-1] == "key")
+
+
+def text(value: str) -> str:
+    """A text with the secrets in it replaced: known forms of keys, logins in addresses, values of secret settings."""
+    found = _LOGIN.sub(HIDDEN, _KNOWN.sub(HIDDEN, value))
+    return _SETTING.sub(_setting, found)
+
+
+def redacted(value: Any, *, kind: str = "") -> Any:
+    """A JSON value (an object, a patch, a plan) without its secrets; what was given is not changed.
+
+    ``kind`` is the kind of object it is or patches, for a patch that does not say so itself.
+    """
+    return _redacted(value, kind, ())
+
+
+def field(kind: str, path: tuple[str, ...], value: Any) -> Any:
+    """The value of one field of an object of a kind, without its secrets."""
+    return _under(kind, path, value)
+
+
+def _redacted(value: Any, kind: str, path: tuple[str, ...]) -> Any:
+    if isinstance(value, Mapping):
+        here = str(value.get("kind") or kind) if not path else kind
+        return {key: _under(here, (*path, str(key)), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(inner, kind, (*path, str(place))) for place, inner in enumerate(value)]
+    return text(value) if isinstance(value, str) else value
+
+
+def _under(kind: str, path: tuple[str, ...], value: Any) -> Any:
+    if _hides(kind, path, value):
+        return HIDDEN
+    return _redacted(value, kind, path)
+
+
+def _hides(kind: str, path: tuple[str, ...], value: Any) -> bool:
+    if value is None or isinstance(value, bool) or not path:
+        return False
+    if kind == "Secret" and path[0] in ("data", "stringData"):
+        return len(path) > 1
+    if isinstance(value, Mapping | list | tuple):
+        return False
+    if isinstance(value, str) and _ELSEWHERE.match(value):
+        return False
+    last = path[-1]
+    if last == _REPEATED or (last == "value" and "env" in path):
+        return True
+    # A price per token or a number of keys is a number; no secret we know of is.
+    return isinstance(value, str) and secret(last)
+
+
+def _setting(found: re.Match[str]) -> str:
+    value = found["value"].strip("\"'")
+    if not secret(found["name"]) or value in ("", HIDDEN, "null", "true", "false") or _ELSEWHERE.match(value):
+        return found[0]
+    return found[0][: found.start("value") - found.start()] + HIDDEN
