@@ -1,0 +1,75 @@
+"""A Prometheus-compatible source."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import pandas as pd
+
+from services.domain.signals import Query
+from services.domain.window import Window
+from services.ports.status import SourceStatus
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Answer of a metrics source: a frame as :class:`services.domain.signals.Query` describes, and its warnings."""
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a metrics source holds about GPUs.
+
+    ``carriers``: a row per carrier metric present: ``signal``, ``metric``, ``series`` (raw series count, int64),
+    ``gpus`` (distinct physical GPUs, int64), ``newest_at`` (UTC). ``labels``: GPU label names seen. ``owner_labels``:
+    "exported" (honorLabels off), "plain" (on) or "" when no series names a workload. ``duplicates``: GPUs scraped more
+    than once.
+    ``also``: other metric families of interest that exist, such as "kube_pod_info" or "vllm:num_requests_running".
+    """
+
+    carriers: pd.DataFrame
+    labels: frozenset[str] = frozenset()
+    owner_labels: str = ""
+    duplicates: int = 0
+    also: frozenset[str] = frozenset()
+
+    def has(self, signal: str) -> bool:
+        """Whether any series carries the signal."""
+        return bool((self.carriers["signal"] == signal).any())
+
+
+COVERAGE_COLUMNS = {
+    "signal": "str",
+    "metric": "str",
+    "series": "int64",
+    "gpus": "int64",
+    "newest_at": "datetime64[us, UTC]",
+}
+
+
+class Metrics(Protocol):
+    """One Prometheus-compatible source, seen from one cluster."""
+
+    def instant(self, query: Query, at: datetime, only: Mapping[str, Sequence[str]] | None = None) -> Samples:
+        """Answer at one instant. ``only`` keeps units whose dimension is one of the values (exact match, escaped)."""
+        ...
+
+    def range(self, query: Query, window: Window, only: Mapping[str, Sequence[str]] | None = None) -> Samples:
+        """Answer at each point of the window; ``query.over`` must be None."""
+        ...
+
+    def coverage(self) -> Coverage:
+        """Which GPU metrics and labels exist now."""
+        ...
+
+    def probe(self) -> SourceStatus:
+        """Reachable, how fast, which version, how old the newest GPU datum is."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
