@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import WRITES, open_engine
 from db.journal import Journal
+from db.operations import Operations
 from services.errors import SourceUnavailable
 
 
@@ -24,6 +25,7 @@ class UnitOfWork:
     """
 
     journal: Journal
+    operations: Operations
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -37,6 +39,7 @@ class UnitOfWork:
             self._session.close()
             raise
         self.journal = Journal(self._session)
+        self.operations = Operations(self._session)
         return self
 
     def commit(self) -> None:
@@ -96,6 +99,8 @@ _CLOSED = ("The database does not take connections now.", "Try again in a moment
 _SILENT = ("The database does not answer.", "Check that the server runs and that GFC_DATABASE_URL names it.")
 _FULL = ("The disk of the database is full.", "Free some space in the data folder.")
 _BROKEN = ("The database file cannot be used.", "Check the data folder and its rights.")
+_READ_ONLY = ("The database can be read but not written.", "Check that GFC_DATABASE_URL names the primary server.")
+_UNGRANTED = ("The database does not let us do this.", "Grant the user of GFC_DATABASE_URL rights on all tables.")
 
 _SQLITE = {
     "SQLITE_BUSY": _BUSY,
@@ -114,7 +119,11 @@ _POSTGRESQL = {
     "LockNotAvailable": _BUSY,
     "QueryCanceled": _BUSY,
     "DeadlockDetected": _BUSY,
+    "ReadOnlySqlTransaction": _READ_ONLY,
+    "InsufficientPrivilege": _UNGRANTED,
+    "DiskFull": _FULL,
     "AdminShutdown": _CLOSED,
+    "CrashShutdown": _CLOSED,
     "CannotConnectNow": _CLOSED,
     "TooManyConnections": _CLOSED,
     "OperationalError": _SILENT,

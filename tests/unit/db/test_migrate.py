@@ -6,6 +6,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
 from db import migrate, models
 from db.engine import open_engine
@@ -23,7 +24,14 @@ def test_constraints_carry_the_names_of_the_convention(database: Database) -> No
     found = inspect(database.engine)
     if database.engine.dialect.name == "postgresql":  # SQLite's own counter is part of the column and has no name
         assert found.get_pk_constraint("journal")["name"] == "pk_journal"
+        assert found.get_pk_constraint("operations")["name"] == "pk_operations"
     assert [index["name"] for index in found.get_indexes("journal")] == ["ix_journal_cluster_id"]
+    assert {
+        key["name"] for table in ("operation_targets", "operation_nodes") for key in found.get_foreign_keys(table)
+    } == {
+        "fk_operation_targets_operation_operations",
+        "fk_operation_nodes_operation_operations",
+    }
 
 
 def test_a_populated_database_keeps_its_rows(database_url: str) -> None:
@@ -43,6 +51,8 @@ def test_a_populated_database_keeps_its_rows(database_url: str) -> None:
         assert [(entry.cluster, entry.actor, dict(entry.entry)) for entry in work.journal.entries()] == [
             ("east", "ada", {"schema": 1})
         ]
+        assert work.operations.recent().empty
+        assert work.operations.verify() == ()
     database.close()
     engine.dispose()
 
@@ -103,3 +113,17 @@ def test_the_command_answers_an_unreachable_database_with_code_1(
     said = capsys.readouterr().err
     assert said.startswith("The database does not answer.")
     assert "hunter2" not in said
+
+
+def test_what_was_left_half_migrated_is_migrated_anew(database_url: str) -> None:
+    engine = open_engine(database_url)
+    migrate.upgrade(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE operation_nodes (id INTEGER)"))
+    with pytest.raises(DBAPIError, match="operation_nodes"):
+        migrate.upgrade(engine)
+    assert not inspect(engine).has_table("operations")
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE operation_nodes"))
+    assert migrate.upgrade(engine) == ("0001", "0002")
+    engine.dispose()

@@ -1,12 +1,14 @@
 from datetime import datetime
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from db import engine, migrate
 from db.work import Database
 from services.errors import SourceUnavailable, WrongSetting
+from tests.unit.db import recorded
 
 ENTRY = {"schema": 1, "what": "cordon", "node": "a-1"}
 
@@ -72,6 +74,54 @@ def test_a_database_locked_for_too_long_is_busy(tmp_path: Path, monkeypatch: pyt
     database.close()
 
 
+@pytest.mark.parametrize(
+    ("pragma", "says"),
+    [
+        ("query_only = ON", "The database file cannot be used."),
+        ("max_page_count = 1", "The disk of the database is full."),
+    ],
+)
+def test_a_file_that_takes_no_more_is_unavailable(tmp_path: Path, pragma: str, says: str) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'console.sqlite3'}")
+    migrate.upgrade(database.engine)
+    database.close()
+    event.listen(database.engine, "connect", lambda connection, _: connection.execute(f"PRAGMA {pragma}"))
+    with pytest.raises(SourceUnavailable) as caught, database() as work:
+        work.operations.log(recorded.event("", "note", says="x" * 100_000))
+    database.close()
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "The database can be read but not written."),
+        ("SET ROLE pg_monitor", "The database does not let us do this."),
+    ],
+)
+def test_a_server_that_lets_us_only_read_is_unavailable(database: Database, statement: str, says: str) -> None:
+    if database.engine.dialect.name == "sqlite":
+        return  # a file has neither standbys nor users
+
+    def restrict(connection: psycopg.Connection, _record: object) -> None:
+        connection.execute(statement)
+        connection.commit()
+
+    event.listen(database.engine, "connect", restrict)
+    database.engine.dispose()
+    with pytest.raises(SourceUnavailable) as caught, database() as work:
+        work.operations.log(recorded.event("", "note"))
+    assert str(caught.value) == says
+    assert caught.value.hint
+
+
+def test_what_was_logged_without_a_commit_is_not_kept(database: Database) -> None:
+    with database() as work:
+        work.operations.log(recorded.event("", "note"))
+    with database() as work:
+        assert work.operations.events("") == ()
+
+
 def test_a_server_that_is_not_there_is_unavailable_and_its_password_stays_secret() -> None:
     database = Database("postgresql+psycopg://console:hunter2@127.0.0.1:1/console")
     with pytest.raises(SourceUnavailable, match="does not answer") as caught, database():
@@ -114,7 +164,7 @@ def test_sqlite_writes_ahead_and_keeps_foreign_keys(tmp_path: Path) -> None:
             for name in ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
         }
     database.close()
-    assert said == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000, "synchronous": 1}
+    assert said == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000, "synchronous": 2}
 
 
 def test_reading_does_not_wait_for_a_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
