@@ -1,29 +1,59 @@
-"""A small Kubernetes API server on loopback for tests: lists in pages, watches, and every way in which they fail.
+"""A small Kubernetes API server on loopback for tests: lists, watches and writes, and every way in which they fail.
 
 It behaves as the recorded exchanges in ``tests/data/kube-api`` do, can serve those recordings literally
-(:meth:`ApiServer.replay`), and can be told to misbehave. It checks nothing: any object is stored as it is given.
+(:meth:`ApiServer.replay`), and can be told to misbehave. What a test puts into it is stored as it is given; what a
+client writes is kept by ``tests/apistore.py`` and judged by the rules of ``tests/apiwrites.py``.
+
+For tests of changes::
+
+    with apiserver.running() as server:
+        server.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}, "spec": {}})
+        cluster = server.cluster()                                 # a KubeCluster, closed with the server
+        cluster.read(Ref.of("test", "Node", "n1"))
+        server.get("/api/v1/nodes/n1")                             # what is stored now, None when nothing is
+        [seen.method for seen in server.writes]                    # requests that were to change something
+
+From another process: give it ``server.url``, or the file ``server.kubeconfig()`` names. How it can be bent:
+
+- ``server.may = lambda asked: asked.user != "ana"`` decides every right: requests, access reviews, and the verb
+  "impersonate" on users and groups.
+- ``server.on_write = function`` is called with each write before it is carried out and may block, to stop a client
+  half-way; ``server.swallow(...)`` carries a write out and loses the answer; ``server.answer(...)`` answers for it.
+- ``server.settles = True`` makes workloads roll out at once; :meth:`ApiServer.settle` does it when it is told to.
+- ``server.graceful = True`` lets deleted and evicted pods stay, terminating, until :meth:`ApiServer.delete`.
+- Budgets, quotas and namespaces count as soon as they are put or created. A namespace exists when it was put, when
+  something lives in it, or when it is "default".
 """
 
 import base64
-import copy
 import json
 import queue
 import socket
 import ssl
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
+from services.adapters.kube import KubeCluster
 from services.domain.kinds import KINDS
+from services.domain.refs import API
+from services.settings import KubeAccess
+from tests import apiwrites as rules
+from tests.apistore import Collection, Seen, Store, line
+from tests.apiwrites import Denied, Json, Target, status
 
 RECORDED = Path(__file__).parent / "data" / "kube-api"
-Json = dict[str, Any]
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def recorded(file: str, title: str) -> Json:
@@ -32,33 +62,21 @@ def recorded(file: str, title: str) -> Json:
     return found
 
 
-def status(code: int, reason: str, message: str) -> Json:
-    """A meta/v1 Status."""
-    return {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": message,
-        "reason": reason,
-        "code": code,
-    }
-
-
 GONE = status(410, "Expired", "too old resource version: 1 (2000)")
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A request that arrived."""
+class Asked:
+    """A right somebody needs, as access reviews name it; ``resource`` is the plural."""
 
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-
-    @property
-    def watch(self) -> bool:
-        return self.query.get("watch") == "true"
+    user: str
+    groups: tuple[str, ...]
+    verb: str
+    group: str
+    resource: str
+    subresource: str
+    namespace: str
+    name: str
 
 
 @dataclass
@@ -70,36 +88,32 @@ class _Answer:
     times: int | None
 
 
-@dataclass
-class _Collection:
-    objects: dict[tuple[str, str], Json] = field(default_factory=dict)
-    log: list[tuple[int, str, bytes]] = field(default_factory=list)  # version, namespace, line
-    watchers: list[tuple[str, "queue.Queue[bytes | None]"]] = field(default_factory=list)
-
-
 END, CUT = b"", None
 
 
-class ApiServer:
+class ApiServer(Store):
     """Serves the installed kinds, empty, until told otherwise. Use as a context manager.
 
     ``cached``: answer ``resourceVersion=0`` without regard to ``limit``, as the real watch cache does.
     """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, cached: bool = False) -> None:
+        super().__init__()
         self.seen: list[Seen] = []
         self.token = ""  # the only bearer token accepted; "" accepts every request
         self.cached = cached
-        self._lock = threading.RLock()
-        self._version = 1000
+        self.account = "system:serviceaccount:gpu-fleet:console"  # who a request without impersonation is
+        self.may: Callable[[Asked], bool] = lambda asked: True
+        self.on_write: Callable[[Seen], object] = lambda seen: None
+        self.warnings: list[str] = []  # sent with every answer to a write
+        self._lost: list[tuple[Callable[[Seen], bool], bool]] = []
+        self._closing = threading.Event()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._clusters: list[KubeCluster] = []
         self._oldest = 0
         self._tokens_expired = False
-        self._collections: dict[str, _Collection] = {}
         self._answers: dict[str, list[_Answer]] = {}
         self._sockets: set[socket.socket] = set()
-        for kind in KINDS.values():
-            if kind.installed:
-                self.serve(kind.groups[0], kind.plural)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.api = self
         if tls is not None:
@@ -115,50 +129,51 @@ class ApiServer:
         self.close()
 
     def close(self) -> None:
-        """End the server and every connection."""
+        """End its clusters, the server and every connection."""
+        for cluster in self._clusters:
+            cluster.close()
+        self._closing.set()
         self._server.shutdown()
         with self._lock:
             for collection in self._collections.values():
-                for _, lines in collection.watchers:
+                for _, lines, _ in collection.watchers:
                     lines.put(CUT)
             for opened in self._sockets:
                 _cut(opened)
         self._server.server_close()
         self._thread.join()
+        if self._folder is not None:
+            self._folder.cleanup()
 
-    # What it holds
+    # How it is reached
 
-    def serve(self, version: str, plural: str) -> None:
-        """Offer a resource, empty."""
-        self._collections.setdefault(_root(version, plural), _Collection())
-
-    def withdraw(self, version: str, plural: str) -> None:
-        """Offer a resource no longer."""
-        del self._collections[_root(version, plural)]
-
-    def put(self, kind: str, *objects: Json) -> None:
-        """Add or change objects; watchers are told."""
-        for given in objects:
-            with self._lock:
-                collection = self._of(kind)
-                obj = copy.deepcopy(given)
-                meta = obj["metadata"]
-                key = meta.get("namespace", ""), meta["name"]
-                self._version += 1
-                meta["resourceVersion"] = str(self._version)
-                meta.setdefault("uid", f"uid-{'-'.join(key)}")
-                type_ = "MODIFIED" if key in collection.objects else "ADDED"
-                collection.objects[key] = obj
-                self._tell(collection, key[0], type_, obj)
-
-    def delete(self, kind: str, name: str, namespace: str = "") -> None:
-        """Remove an object; watchers are told."""
+    def kubeconfig(self, *, token: str = "sesame") -> str:
+        """The path of a kubeconfig for it, which exists as long as the server."""
         with self._lock:
-            collection = self._of(kind)
-            obj = collection.objects.pop((namespace, name))
-            self._version += 1
-            obj["metadata"]["resourceVersion"] = str(self._version)
-            self._tell(collection, namespace, "DELETED", obj)
+            self._folder = self._folder or tempfile.TemporaryDirectory(prefix="kube-")
+        return kubeconfig(Path(self._folder.name), self.url, name=token, user={"token": token})
+
+    def cluster(self, *kinds: str, token: str = "sesame", name: str = "test", **access: Any) -> KubeCluster:
+        """A cluster that talks to it, not started, watching these kinds (all without); ``access`` as of KubeAccess.
+
+        It is closed with the server.
+        """
+        given = KubeAccess(**{"kubeconfig": self.kubeconfig(token=token)} | access)
+        chosen = {kind: KINDS[kind] for kind in kinds or KINDS}
+        cluster = KubeCluster(name, given, clock=Clock(START), pause=Pauses(), kinds=chosen)
+        self._clusters.append(cluster)
+        return cluster
+
+    @property
+    def requests(self) -> list[Seen]:
+        """Every request that arrived, oldest first."""
+        return list(self.seen)
+
+    @property
+    def writes(self) -> list[Seen]:
+        """Requests that were to change something: no reads, access reviews and dry runs."""
+        reviews = "selfsubjectaccessreviews"
+        return [seen for seen in self.seen if seen.method != "GET" and not seen.dry and not seen.path.endswith(reviews)]
 
     # What it says unasked
 
@@ -172,7 +187,7 @@ class ApiServer:
     def send(self, kind: str, raw: bytes) -> None:
         """Send bytes to the watchers of a kind."""
         with self._lock:
-            for _, lines in self._of(kind).watchers:
+            for _, lines, _ in self._of(kind).watchers:
                 lines.put(raw)
 
     def end(self, kind: str) -> None:
@@ -182,7 +197,7 @@ class ApiServer:
     def cut(self, kind: str) -> None:
         """Break the connections of the watches of a kind."""
         with self._lock:
-            for _, lines in self._of(kind).watchers:
+            for _, lines, _ in self._of(kind).watchers:
                 lines.put(CUT)
 
     def watchers(self, kind: str) -> int:
@@ -231,6 +246,11 @@ class ApiServer:
         content = {"Content-Type": exchange["response"]["contentType"]}
         self.answer(parts.path, exchange["response"]["status"], raw, headers=content, when=same)
 
+    def swallow(self, *, when: Callable[[Seen], bool] = lambda seen: True, silent: bool = False) -> None:
+        """Carry the next write out and lose its answer: cut the connection, or (``silent``) never answer."""
+        with self._lock:
+            self._lost.append((when, silent))
+
     def forget(self) -> None:
         """Keep no change from before now: watches from an earlier version are answered with 410."""
         with self._lock:
@@ -248,17 +268,18 @@ class ApiServer:
 
     # How it answers
 
-    def handle(self, handler: "_Handler") -> None:
+    def handle(self, handler: "_Handler", method: str) -> None:
         """One request."""
         parts = urlsplit(handler.path)
-        seen = Seen(
-            parts.path, dict(parse_qsl(parts.query)), {name.title(): value for name, value in handler.headers.items()}
-        )
+        raw = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        pairs = tuple((name.lower(), value) for name, value in handler.headers.items())
+        headers = {name.title(): value for name, value in pairs}
+        seen = Seen(unquote(parts.path), dict(parse_qsl(parts.query)), headers, method, raw, pairs)
         with self._lock:
             self.seen.append(seen)
             canned = self._canned(seen)
-            root, namespace = _split(seen.path)
-            collection = self._collections.get(root)
+            target = Target.of(seen.path)
+            collection = self._collections.get(target.root) if target else None
         if self.token and seen.headers.get("Authorization") != f"Bearer {self.token}":
             handler.whole(401, recorded("access-and-discovery", "invalid bearer token")["response"]["body"])
         elif canned is not None:
@@ -268,12 +289,43 @@ class ApiServer:
         elif seen.path == "/apis":
             groups = sorted({root.split("/")[2] for root in self._collections if root.startswith("/apis/")})
             handler.whole(200, {"kind": "APIGroupList", "groups": [{"name": group} for group in groups]})
-        elif collection is None:
-            handler.whole(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
-        elif seen.watch:
-            self._watch(handler, collection, namespace, seen.query)
         else:
-            self._list(handler, collection, namespace, seen.query)
+            try:
+                self._answered(handler, seen, target, collection)
+            except Denied as denied:
+                handler.whole(denied.body["code"], denied.body, {"Content-Type": "application/json"} | denied.headers)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                # A mistake here would look like a broken connection to the client.
+                handler.whole(500, status(500, "InternalError", f"The server of the tests: {traceback.format_exc()}"))
+
+    def _answered(self, handler: "_Handler", seen: Seen, target: Target | None, collection: Collection | None) -> None:
+        if target is not None and target.plural == "selfsubjectaccessreviews":
+            handler.whole(201, self._review(seen))
+        elif target is None or collection is None or target.subresource not in {"", "status", "eviction"}:
+            handler.whole(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+        elif seen.method == "GET" and not target.name:
+            self._need(seen, target, "watch" if seen.watch else "list")
+            answer = self._watch if seen.watch else self._list
+            answer(handler, collection, target.namespace, seen.query)
+        elif seen.method == "GET":
+            self._need(seen, target, "get")
+            handler.whole(200, self._found(collection, target))
+        else:
+            verb = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}.get(seen.method, "update")
+            self._need(seen, target, verb)
+            self.on_write(seen)
+            with self._lock:
+                code, body = self._written(seen, target, collection, verb)
+                lost = next((how for how in self._lost if how[0](seen)), None)
+                if lost is not None:
+                    self._lost.remove(lost)
+            if lost is None:
+                told = self._told(seen, target)
+                handler.whole(code, body, [("Content-Type", "application/json"), *told])
+            elif lost[1]:
+                self._closing.wait()
+            else:
+                _cut(handler.connection)
 
     def connected(self, opened: socket.socket) -> None:
         """A connection was accepted."""
@@ -296,7 +348,46 @@ class ApiServer:
                     return answer
         return None
 
-    def _list(self, handler: "_Handler", collection: _Collection, namespace: str, query: Mapping[str, str]) -> None:
+    # Who asks, and what they may
+
+    def _who(self, seen: Seen, target: Target) -> tuple[str, tuple[str, ...]]:
+        """User and groups of a request. Raises Denied when the account may not act for them."""
+        name, groups = seen.all("Impersonate-User"), tuple(seen.all("Impersonate-Group"))
+        if not name and not groups:
+            return self.account, ()
+        for resource, identity in (("users", name[0]), *(("groups", group) for group in groups)):
+            if not self.may(Asked(self.account, (), "impersonate", "", resource, "", "", identity)):
+                verb = "impersonate-on:user-info:" + {"POST": "create", "GET": "list"}.get(seen.method, "patch")
+                raise rules.unauthorised(target, self.account, verb)
+        return name[0], groups
+
+    def _need(self, seen: Seen, target: Target, verb: str) -> None:
+        user, groups = self._who(seen, target)
+        asked = Asked(
+            user, groups, verb, target.group, target.plural, target.subresource, target.namespace, target.name
+        )
+        if not self.may(asked):
+            raise rules.unauthorised(target, user, verb)
+
+    def _review(self, seen: Seen) -> Json:
+        review: Json = seen.body
+        attributes = review["spec"]["resourceAttributes"]
+        user, groups = self._who(seen, Target("authorization.k8s.io/v1", "selfsubjectaccessreviews"))
+        named = ("verb", "group", "resource", "subresource", "namespace", "name")
+        asked = Asked(user, groups, *(attributes.get(key, "") for key in named))
+        return review | {"metadata": {}, "status": {"allowed": self.may(asked)}}
+
+    def _told(self, seen: Seen, target: Target) -> list[tuple[str, str]]:
+        """Warning headers of an answer to a write."""
+        unknown = rules.unknown_fields(target, seen.body) if isinstance(seen.body, dict) else []
+        if seen.method not in {"POST", "PATCH"} or target.subresource:
+            unknown = []
+        texts = [f'unknown field "{name}"' for name in unknown] + self.warnings
+        return [("Warning", f"299 - {json.dumps(text)}") for text in texts]
+
+    # How it lists and watches
+
+    def _list(self, handler: "_Handler", collection: Collection, namespace: str, query: Mapping[str, str]) -> None:
         with self._lock:
             start, version = 0, str(self._version)
             if "continue" in query:
@@ -306,7 +397,8 @@ class ApiServer:
                     return
                 told = json.loads(base64.b64decode(query["continue"]))
                 start, version = told["start"], told["rv"]
-            items = [obj for (ns, _), obj in collection.objects.items() if namespace in {"", ns}]
+            here = [obj for (at, _), obj in collection.objects.items() if namespace in {"", at}]
+            items = [obj for obj in here if rules.selected(obj, query)]
             limit = int(query.get("limit", 0))
             if not limit or (self.cached and query.get("resourceVersion") == "0"):
                 limit = len(items)
@@ -318,35 +410,23 @@ class ApiServer:
             body = json.dumps({"kind": "List", "metadata": meta, "items": items[start : start + limit]}).encode()
         handler.whole(200, body, {"Content-Type": "application/json"})
 
-    def _watch(self, handler: "_Handler", collection: _Collection, namespace: str, query: Mapping[str, str]) -> None:
+    def _watch(self, handler: "_Handler", collection: Collection, namespace: str, query: Mapping[str, str]) -> None:
         lines: queue.Queue[bytes | None] = queue.Queue()
         since = int(query.get("resourceVersion") or 0)
         with self._lock:
             if since < self._oldest:
                 handler.whole(410, GONE)
                 return
-            for version, at, told in collection.log:
-                if version > since and namespace in {"", at}:
+            for version, at, told, obj in collection.log:
+                if version > since and namespace in {"", at} and rules.selected(obj, query):
                     lines.put(told)
-            watcher = (namespace, lines)
+            watcher = (namespace, lines, query)
             collection.watchers.append(watcher)
         try:
             handler.stream(iter(lines.get, object()))
         finally:
             with self._lock:
                 collection.watchers.remove(watcher)
-
-    def _tell(self, collection: _Collection, namespace: str, type_: str, obj: Json) -> None:
-        told = line(type_, obj)
-        collection.log.append((self._version, namespace, told))
-        for watched, lines in collection.watchers:
-            if watched in {"", namespace}:
-                lines.put(told)
-
-    def _of(self, kind: str) -> _Collection:
-        known = KINDS.get(kind)
-        roots = [_root(version, known.plural) for version in known.groups] if known else [kind]
-        return next(self._collections[root] for root in roots if root in self._collections)
 
 
 class _Server(ThreadingHTTPServer):
@@ -370,15 +450,28 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_GET(self) -> None:
-        self.server.api.handle(self)
+        self.server.api.handle(self, "GET")
+
+    def do_POST(self) -> None:
+        self.server.api.handle(self, "POST")
+
+    def do_PUT(self) -> None:
+        self.server.api.handle(self, "PUT")
+
+    def do_PATCH(self) -> None:
+        self.server.api.handle(self, "PATCH")
+
+    def do_DELETE(self) -> None:
+        self.server.api.handle(self, "DELETE")
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class calls it so
         """Silent."""
 
-    def whole(self, code: int, body: Json | bytes, headers: Mapping[str, str] | None = None) -> None:
+    def whole(self, code: int, body: Json | bytes, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(code)
-        for name, value in (headers or {"Content-Type": "application/json"}).items():
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        for name, value in list(pairs) or [("Content-Type", "application/json")]:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
@@ -397,6 +490,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"{len(told):x}\r\n".encode() + told + b"\r\n")
             if told == END:
                 return
+
+
+@contextmanager
+def running() -> Iterator[ApiServer]:
+    """A server that offers every kind actions touch, custom resources included."""
+    with ApiServer() as server:
+        for version, plural, _ in API.values():
+            server.serve(version, plural)
+        yield server
 
 
 class Clock:
@@ -432,11 +534,6 @@ def eventually(what: Callable[[], object], *, within_s: float = 10.0) -> None:
         time.sleep(0.005)
 
 
-def line(type_: str, obj: Json) -> bytes:
-    """A line of a watch."""
-    return json.dumps({"type": type_, "object": obj}, separators=(",", ":")).encode() + b"\n"
-
-
 def kubeconfig(folder: Path, url: str, *, name: str = "kubeconfig", user: Json | None = None, **cluster: Any) -> str:
     """A kubeconfig file for one server, context "test"; returns its path."""
     path = folder / name
@@ -453,18 +550,6 @@ def kubeconfig(folder: Path, url: str, *, name: str = "kubeconfig", user: Json |
         )
     )
     return str(path)
-
-
-def _root(version: str, plural: str) -> str:
-    return f"/apis/{version}/{plural}" if "/" in version else f"/api/{version}/{plural}"
-
-
-def _split(path: str) -> tuple[str, str]:
-    parts = path.split("/")
-    if "namespaces" in parts[:-1]:
-        at = parts.index("namespaces")
-        return "/".join(parts[:at] + parts[at + 2 :]), parts[at + 1]
-    return path, ""
 
 
 def _cut(opened: socket.socket) -> None:

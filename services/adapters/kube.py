@@ -7,20 +7,22 @@ from datetime import datetime
 
 import msgspec
 
+from services.access import User
 from services.adapters.kube_store import Store
 from services.adapters.kube_watch import PAGE, Feed, Pause
 from services.adapters.kube_wire import Wire
 from services.adapters.kube_words import SOURCE, unreadable
+from services.adapters.kube_write import Writes, on_behalf
 from services.domain.kinds import KINDS, Kind
 from services.errors import Forbidden, NotFound, OpsError
-from services.ports import Snapshot, SourceStatus
+from services.ports import Snapshot, SourceStatus, Writable
 from services.settings import KubeAccess
 
 CLOSE_WITHIN_S = 5.0
 """How long closing waits for threads; one may be inside a credential plugin, which cannot be interrupted."""
 GROUPS_KEPT_S = 60.0
 
-_SPARE_CONNECTIONS = 4  # probes and discovery beside the watches
+_SPARE_CONNECTIONS = 8  # probes, discovery and actions beside the watches
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -35,8 +37,10 @@ class _Groups(msgspec.Struct):
     groups: list[_Group]
 
 
-class KubeCluster:
+class KubeCluster(Writes):
     """One cluster, watched by one thread for each kind (and each namespace, where the whole cluster is refused).
+
+    Reads and writes of single objects ask the server at once, with our own credentials; :meth:`as_user` for a person.
 
     Nothing is asked before :meth:`start`. A closed cluster stays closed. ``pause`` waits between attempts, ``kinds``
     and ``page`` (objects to a list answer) are for tests.
@@ -52,12 +56,12 @@ class KubeCluster:
         kinds: Mapping[str, Kind] = KINDS,
         page: int = PAGE,
     ) -> None:
-        self._name, self._access, self._clock, self._pause, self._page = name, access, clock, pause, page
+        self._access, self._clock, self._pause, self._page = access, clock, pause, page
         self._kinds = dict(kinds)
         self._stores = {name: Store(kind) for name, kind in kinds.items()}
         namespaced = sum(kind.namespaced for kind in kinds.values())
         watches = len(kinds) + namespaced * len(access.namespaces)
-        self._wire = Wire(name, access, pool_size=watches + _SPARE_CONNECTIONS)
+        super().__init__(name, Wire(name, access, pool_size=watches + _SPARE_CONNECTIONS))
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -111,6 +115,10 @@ class KubeCluster:
         except (msgspec.DecodeError, UnicodeDecodeError, NotFound) as error:
             raise unreadable(self._wire.address, "something") from error
         return frozenset(group.name for group in listed.groups)
+
+    def as_user(self, user: User) -> Writable:
+        """Reads and writes on behalf of a person, by impersonation. Raises Refused for a name that cannot be theirs."""
+        return Writes(self._name, self._wire, on_behalf(user))
 
     def start(self) -> None:
         """Begin watching every kind; returns at once. Starting twice, or after closing, does nothing."""

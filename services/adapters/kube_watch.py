@@ -19,7 +19,6 @@ from services.adapters.kube_decode import Change, Decoder
 from services.adapters.kube_store import Store
 from services.adapters.kube_wire import Wire
 from services.adapters.kube_words import (
-    Busy,
     Expired,
     Unauthenticated,
     group_of,
@@ -30,7 +29,7 @@ from services.adapters.kube_words import (
 )
 from services.domain.kinds import Kind
 from services.domain.objects import Obj
-from services.errors import Forbidden, NotFound, OpsError, SourceUnavailable
+from services.errors import Busy, Forbidden, NotFound, OpsError, SourceUnavailable
 from services.ports import StoreState
 
 PAGE = 500

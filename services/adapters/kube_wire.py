@@ -4,15 +4,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import urllib3
-from kubernetes.client import ApiClient, ApiException
+from kubernetes.client import ApiClient
 from kubernetes.config import ConfigException
 
 from services.adapters.kube_connect import Sockets, configured
 from services.adapters.kube_words import (
     SOURCE,
-    Unauthenticated,
     refusal,
     said,
     unreachable,
@@ -23,9 +23,35 @@ from services.errors import SourceUnavailable, WrongSetting
 from services.settings import KubeAccess
 
 Query = Sequence[tuple[str, str]]
+Headers = tuple[tuple[str, str], ...]
+"""Pairs, because a name may occur several times."""
 
 RELOAD_EVERY_S = 30.0
 """Credentials that were refused are loaded anew at most this often: a plugin may be slow or ask someone."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked. ``changes``: an answer that is lost leaves open whether something was changed."""
+
+    path: str
+    query: Query = ()
+    method: str = "GET"
+    headers: Headers = ()
+    body: bytes | None = None
+    changes: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer of any status; ``warnings`` are the values of its Warning headers."""
+
+    status: int
+    body: bytes
+    address: str
+    content_type: str = ""
+    retry_after: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Wire:
@@ -53,8 +79,25 @@ class Wire:
 
     def get(self, path: str, query: Query = ()) -> bytes:
         """The whole body of a successful answer. Raises an :class:`services.errors.OpsError` for any other."""
-        with self._sent(path, query, self._access.read_timeout_s) as response:
+        with self._sent(Request(path, query), self._access.read_timeout_s) as response:
             return response.read()
+
+    def send(self, request: Request) -> Answer:
+        """The answer, whatever its status. Raises SourceUnavailable when there is none.
+
+        Nothing is sent twice but after a 401, which says that nothing was done.
+        """
+        response, address = self._answered(request, self._access.read_timeout_s)
+        body = self._whole(response, address, changing=request.changes)
+        headers = response.headers
+        return Answer(
+            status=response.status,
+            body=body,
+            address=address,
+            content_type=headers.get("Content-Type", ""),
+            retry_after=headers.get("Retry-After"),
+            warnings=tuple(headers.getlist("Warning")),
+        )
 
     @contextmanager
     def lines(self, path: str, query: Query, *, silence_s: float) -> Iterator[Iterator[bytes]]:
@@ -63,7 +106,7 @@ class Wire:
         ``silence_s``: how long the server may send nothing. The iterator raises SourceUnavailable when the stream
         breaks and ends when the server ends it.
         """
-        with self._sent(path, query, silence_s) as response:
+        with self._sent(Request(path, query), silence_s) as response:
             yield iter(response)
 
     def close(self) -> None:
@@ -76,8 +119,10 @@ class Wire:
             api.close()  # type: ignore[no-untyped-call]
 
     @contextmanager
-    def _sent(self, path: str, query: Query, read_timeout_s: float) -> Iterator[urllib3.BaseHTTPResponse]:
-        response, address = self._answered(path, query, read_timeout_s)
+    def _sent(self, request: Request, read_timeout_s: float) -> Iterator[urllib3.BaseHTTPResponse]:
+        response, address = self._answered(request, read_timeout_s)
+        if response.status != 200:
+            raise self._refused(response, address)
         try:
             yield response
         except urllib3.exceptions.HTTPError as error:
@@ -85,16 +130,14 @@ class Wire:
         finally:
             response.close()  # a fully read answer has already given its connection back to the pool
 
-    def _answered(self, path: str, query: Query, read_timeout_s: float) -> tuple[urllib3.BaseHTTPResponse, str]:
+    def _answered(self, request: Request, read_timeout_s: float) -> tuple[urllib3.BaseHTTPResponse, str]:
         for last in (False, True):
             api = self._ready()
             address = without_credentials(api.configuration.host)
-            response = self._request(api, address, path, query, read_timeout_s)
-            if response.status == 200:
+            response = self._request(api, address, request, read_timeout_s)
+            if last or response.status != 401 or not self._renewed(api):
                 return response, address
-            error = self._refused(response, address)
-            if last or not isinstance(error, Unauthenticated) or not self._renewed(api):
-                raise error
+            response.close()
         raise AssertionError("unreachable")
 
     def _ready(self) -> ApiClient:
@@ -121,14 +164,14 @@ class Wire:
             return True
 
     def _request(
-        self, api: ApiClient, address: str, path: str, query: Query, read_timeout_s: float
+        self, api: ApiClient, address: str, request: Request, read_timeout_s: float
     ) -> urllib3.BaseHTTPResponse:
         try:
             with self._lock:
-                request = api.param_serialize(
-                    "GET",
-                    path,
-                    query_params=list(query),
+                method, url, headers, *_ = api.param_serialize(
+                    request.method,
+                    request.path,
+                    query_params=list(request.query),
                     header_params={"Accept": "application/json"},
                     auth_settings=["BearerToken"],
                 )
@@ -136,21 +179,36 @@ class Wire:
             raise SourceUnavailable(
                 SOURCE, f"The credentials for {address} could not be renewed.", hint="Check the token file."
             ) from error
+        sent = urllib3.HTTPHeaderDict(headers)
+        for name, value in request.headers:
+            sent.add(name, value)  # the client's own requests keep only the last of several
         try:
-            answer = api.call_api(*request, _request_timeout=(self._access.connect_timeout_s, read_timeout_s))
-        except (urllib3.exceptions.HTTPError, ApiException) as error:
-            raise unreachable(error, address) from error
-        response: urllib3.BaseHTTPResponse = answer.response
+            response: urllib3.BaseHTTPResponse = api.rest_client.pool_manager.urlopen(
+                method,
+                url,
+                body=request.body,
+                headers=sent,
+                timeout=urllib3.Timeout(connect=self._access.connect_timeout_s, read=read_timeout_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(error, address, changing=request.changes) from error
         return response
 
     def _refused(self, response: urllib3.BaseHTTPResponse, address: str) -> Exception:
-        try:
-            body = response.read()
-        except urllib3.exceptions.HTTPError as error:
-            return unreachable(error, address)
-        finally:
-            response.close()
+        body = self._whole(response, address)
         if 200 < response.status < 300:
             return unreadable(address, response.headers.get("Content-Type", ""))
         _, message = said(body)
         return refusal(response.status, message, address, response.headers.get("Retry-After"))
+
+    @staticmethod
+    def _whole(response: urllib3.BaseHTTPResponse, address: str, *, changing: bool = False) -> bytes:
+        try:
+            return response.read()
+        except urllib3.exceptions.HTTPError as error:
+            raise unreachable(error, address, changing=changing) from error
+        finally:
+            response.close()

@@ -1,7 +1,7 @@
 """What went wrong with an API server, in words for a person, as errors of ``services.errors``.
 
-Three refinements exist only between the modules of this adapter: :class:`Unauthenticated` (401, unlike 403, may pass
-with fresh credentials), :class:`Expired` (410: list again) and :class:`Busy` (429: with the wait it asked for).
+Two refinements exist only between the modules of this adapter: :class:`Unauthenticated` (401, unlike 403, may pass with
+fresh credentials) and :class:`Expired` (410: list again).
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 from urllib3 import exceptions as transport
 
 from services.domain.kinds import Kind
-from services.errors import Forbidden, NotFound, OpsError, Rejected, SourceUnavailable
+from services.errors import Busy, Forbidden, NotFound, OpsError, Rejected, SourceUnavailable
 
 SOURCE = "kubernetes"
 
@@ -24,14 +24,6 @@ class Unauthenticated(Forbidden):
 
 class Expired(SourceUnavailable):
     """410: the resourceVersion or continue token is too old; list again."""
-
-
-class Busy(SourceUnavailable):
-    """429: too many requests; ``retry_after_s`` is what the server asked for, 0 when it did not say."""
-
-    def __init__(self, message: str, retry_after_s: float) -> None:
-        super().__init__(SOURCE, message, hint="Kubernetes throttles this client; it is tried again more slowly.")
-        self.retry_after_s = retry_after_s
 
 
 class _Status(msgspec.Struct, rename="camel"):
@@ -59,7 +51,7 @@ def said(body: bytes) -> tuple[int, str]:
 
 def refusal(code: int, message: str, address: str, retry_after: str | None = None) -> OpsError:
     """The error an HTTP code amounts to. ``message`` is the server's own, from a Status, or empty."""
-    words = f": {_shortened(message)}" if message else "."
+    words = f": {shortened(message)}" if message else "."
     if code == 401:
         return Unauthenticated(
             SOURCE,
@@ -73,7 +65,11 @@ def refusal(code: int, message: str, address: str, retry_after: str | None = Non
     if code == 410:
         return Expired(SOURCE, f"What was asked for is no longer kept by the API server{words}")
     if code == 429:
-        return Busy(f"The API server at {address} is busy (429){words}", _seconds(retry_after))
+        return Busy(
+            f"The API server at {address} is busy (429){words}",
+            retry_after_s=seconds(retry_after),
+            hint="Kubernetes throttles this client; it is tried again more slowly.",
+        )
     if 300 <= code < 400:
         return SourceUnavailable(
             SOURCE,
@@ -94,8 +90,22 @@ def unreadable(address: str, content_type: str) -> SourceUnavailable:
     )
 
 
-def unreachable(error: Exception, address: str) -> SourceUnavailable:
-    """The error a failed connection or a broken answer amounts to."""
+def unreachable(error: Exception, address: str, *, changing: bool = False) -> SourceUnavailable:
+    """The error a failed connection or a broken answer amounts to; ``changing``: of a request to change something."""
+    failed = _unreachable(error, address)
+    return unsure(failed) if changing and not _never_sent(error) else failed
+
+
+def unsure(error: SourceUnavailable) -> SourceUnavailable:
+    """The same failure, of a request that may have been carried out nevertheless."""
+    return SourceUnavailable(
+        error.source,
+        f"{error} It is not known whether the change was made.",
+        hint="Look at the object before you try again.",
+    )
+
+
+def _unreachable(error: Exception, address: str) -> SourceUnavailable:
     host = urlsplit(address).hostname or address
     if isinstance(error, transport.ProxyError):
         message, hint = f"The proxy in front of {address} could not be used.", "Check HTTPS_PROXY, NO_PROXY, proxy-url."
@@ -158,6 +168,18 @@ def _about_tls(error: Exception, address: str) -> tuple[str, str]:
     )
 
 
+def _never_sent(error: Exception) -> bool:
+    """Whether the connection failed before a request could go out."""
+    early = (
+        transport.ProxyError,
+        transport.NewConnectionError,
+        transport.ConnectTimeoutError,
+        transport.SSLError,
+        transport.LocationValueError,
+    )
+    return isinstance(error, early)
+
+
 def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -168,10 +190,12 @@ def _caused_by(error: BaseException | None, kind: type[BaseException]) -> bool:
     return False
 
 
-def _shortened(message: str) -> str:
+def shortened(message: str) -> str:
+    """On one line and not too long for a person."""
     line = " ".join(message.split())
     return line if len(line) <= 300 else f"{line[:297]}..."
 
 
-def _seconds(retry_after: str | None) -> float:
+def seconds(retry_after: str | None) -> float:
+    """What a Retry-After header asks for; 0 when it says nothing, or a date."""
     return float(retry_after) if retry_after and retry_after.isdigit() else 0.0

@@ -6,7 +6,6 @@ import pytest
 from urllib3 import exceptions as transport
 
 from services.adapters.kube_words import (
-    Busy,
     Expired,
     Unauthenticated,
     not_permitted,
@@ -16,7 +15,7 @@ from services.adapters.kube_words import (
     without_credentials,
 )
 from services.domain.kinds import KINDS
-from services.errors import Forbidden, NotFound, Rejected, SourceUnavailable
+from services.errors import Busy, Forbidden, NotFound, Rejected, SourceUnavailable
 from tests.apiserver import recorded
 
 HERE = "https://api.example.com:6443"
