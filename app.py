@@ -1,11 +1,12 @@
-"""Entry of the console: settings, navigation, global scope, error boundary."""
+"""Entry of the console: settings, login, navigation, global scope, error boundary."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import shell
+from pages.ui import identity, shell
 from services import runtime
+from services.access import User
 from services.errors import OpsError, WrongSetting
 
 # A material icon would be fetched from the internet by every browser that opens the console.
@@ -21,8 +22,12 @@ except WrongSetting as wrong:
     st.error(f"The console cannot start. {shell.words.plain(str(wrong))}", icon=":material/error:")
     st.stop()
 
-current = shell.navigation()
-shell.frame(current.title)
+person = identity.person()
+# Without its pages, a process would send whoever comes by a deep link away before they could log in.
+current = shell.navigation(shown=isinstance(person, User))
+if not isinstance(person, User):
+    identity.door(person)
+shell.frame(current.title, person)
 try:
     current.run()
 except OpsError as problem:

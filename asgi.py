@@ -16,11 +16,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from streamlit import config
 
 from db import migrate
+from pages.ui import login
 from services import runtime, settings
 from services.errors import OpsError, WrongSetting
 
@@ -89,8 +92,14 @@ _TRIES, _PAUSE_S = 100, 0.1
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _BASE = "/".join(["", *str(st.get_option("server.baseUrlPath")).strip("/").split("/")]).rstrip("/")
 
+if configured.provider is not None:
+    # Also signs the cookie that holds a login under way, which may come back to another replica.
+    config.set_option("server.cookieSecret", configured.provider.cookie_secret.get_secret_value())
+
 app = st.App(
     "app.py",
+    secrets=None if configured.provider is None else login.secrets(configured.provider),
+    middleware=[] if configured.provider is None else [Middleware(login.BackAfterLogin, base=_BASE)],
     lifespan=lifespan,
     routes=[Route(f"{_BASE}{path}", no_such_api, methods=_METHODS) for path in ("/api", "/api/{path:path}")],
 )

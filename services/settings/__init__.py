@@ -3,7 +3,24 @@
 :func:`load` answers with a frozen :class:`Settings` or raises ``WrongSetting`` with one sentence.
 """
 
-from services.settings.access import ClusterSettings, DemoSettings, KubeAccess, MetricsAccess, Settings
+from services.settings.access import (
+    ClusterSettings,
+    DemoSettings,
+    GatewayAccess,
+    KubeAccess,
+    MetricsAccess,
+    ProviderAccess,
+    Settings,
+)
 from services.settings.loading import load
 
-__all__ = ["ClusterSettings", "DemoSettings", "KubeAccess", "MetricsAccess", "Settings", "load"]
+__all__ = [
+    "ClusterSettings",
+    "DemoSettings",
+    "GatewayAccess",
+    "KubeAccess",
+    "MetricsAccess",
+    "ProviderAccess",
+    "Settings",
+    "load",
+]

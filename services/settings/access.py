@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from services.access import ActionPolicy, Login
+
 
 @dataclass(frozen=True)
 class KubeAccess:
@@ -47,12 +49,51 @@ class MetricsAccess:
 
 
 @dataclass(frozen=True)
+class GatewayAccess:
+    """How to reach one LiteLLM proxy, and where its configuration lives in the cluster.
+
+    Empty ``url``: the gateway is not asked what is in force, only its ConfigMap is read. ``key_file`` is read again
+    whenever it changes. ``namespace``, ``configmap`` and ``deployment`` are names; ``config_key`` is the key of the
+    ConfigMap that holds the proxy's YAML.
+    """
+
+    url: str
+    key: SecretStr = SecretStr("")
+    key_file: str = ""
+    ca_file: str = ""
+    connect_timeout_s: float = 3.05
+    read_timeout_s: float = 30.0
+    namespace: str = ""
+    configmap: str = ""
+    config_key: str = "config.yaml"
+    deployment: str = ""
+
+
+@dataclass(frozen=True)
+class ProviderAccess:
+    """How to reach the OpenID Connect provider, and who we are there.
+
+    ``redirect_uri`` is the console's own address for browsers, ending in /oauth2callback. ``cookie_secret`` signs the
+    login's cookie. ``fresh_s``: the provider asks people for their password again when that is longer ago.
+    """
+
+    metadata_url: str
+    client_id: str
+    client_secret: SecretStr
+    redirect_uri: str
+    cookie_secret: SecretStr
+    scopes: tuple[str, ...]
+    fresh_s: int
+
+
+@dataclass(frozen=True)
 class ClusterSettings:
-    """One cluster: its name on every page and how to reach it. ``metrics`` is None where none is configured."""
+    """One cluster: its name on every page and how to reach it. None where no metrics or no gateway is configured."""
 
     name: str
     kube: KubeAccess
     metrics: MetricsAccess | None = None
+    gateway: GatewayAccess | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +112,7 @@ class Settings:
     ``database_url`` is an SQLAlchemy address and may hold a password, hence wrapped. ``team_label`` is the label key
     that names a pod's team (else its namespace's). ``live_refresh_s`` is the period of a page that refreshes itself.
     ``utilisation_target`` (0..1) is what the pages compare with; ``idle_after_minutes`` how long a held GPU must have
-    been unused to be called idle.
+    been unused to be called idle. ``provider`` is None unless people log in by OpenID Connect.
     """
 
     mode: str
@@ -82,6 +123,9 @@ class Settings:
     team_label: str = "team"
     live_refresh_s: float = 15.0
     utilisation_target: float = 0.70
+    login: Login = field(default_factory=Login)
+    provider: ProviderAccess | None = None
+    actions: ActionPolicy = field(default_factory=ActionPolicy)
 
     @property
     def embedded_database(self) -> bool:

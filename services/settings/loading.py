@@ -10,9 +10,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from services.errors import WrongSetting
-from services.settings import names, rules
+from services.settings import names, rules, rules_access
 from services.settings.access import ClusterSettings, DemoSettings, Settings
-from services.settings.given import Cluster, Given, Kubernetes, Prometheus, expected
+from services.settings.fields import expected
+from services.settings.given import SECTIONS, Cluster, Given
 from services.settings.names import Names
 from services.settings.sources import Environment, from_file
 
@@ -39,9 +40,12 @@ def load(environ: Mapping[str, str], *, base: Path | None = None) -> Settings:
     clusters = tuple(_cluster(cluster, index, called, cluster_base) for index, cluster in enumerate(given.clusters))
     _refuse_twins(clusters, called)
 
-    def anchored(field: str) -> str:
+    def base_of(field: str) -> Path:
         in_environment = f"{names.PREFIX}{field.upper()}" in called.given
-        return rules.anchored(getattr(given, field), base if in_environment or field not in written else file_base)
+        return base if in_environment or field not in written else file_base
+
+    def anchored(field: str) -> str:
+        return rules.anchored(getattr(given, field), base_of(field))
 
     return Settings(
         mode=_mode(given.mode, clusters, called),
@@ -52,6 +56,9 @@ def load(environ: Mapping[str, str], *, base: Path | None = None) -> Settings:
         team_label=given.team_label,
         live_refresh_s=given.live_refresh_s,
         utilisation_target=given.utilisation_target,
+        login=rules_access.login(given, called.of),
+        provider=rules_access.provider(given, called.of, base_of),
+        actions=rules_access.actions(given),
     )
 
 
@@ -86,7 +93,7 @@ def _sentence(detail: ErrorDetails, called: Names) -> str:
         return f"{called.of(*path)} is not a setting; expected {instead}."
     field, inner = _field(path)
     is_secret = field is not None and "SecretStr" in str(field.annotation)
-    hidden = is_secret or field is None or path[-1] in {"url", "clusters", "kubernetes", "prometheus"}
+    hidden = is_secret or field is None or path[-1] in {"url", "views", *SECTIONS}
     wanted = expected(field) if field is not None else "a mapping of settings"
     shown = path[:-inner] if inner else path
     return f"{called.of(*shown)} is {_shown(detail['input'], hidden=hidden)}; expected {wanted}."
@@ -94,7 +101,6 @@ def _sentence(detail: ErrorDetails, called: Names) -> str:
 
 def _field(path: tuple[Any, ...]) -> tuple[FieldInfo | None, int]:
     """The innermost field a path leads to, and how many parts of the path lie inside its value."""
-    models = {"clusters": Cluster, "kubernetes": Kubernetes, "prometheus": Prometheus}
     model: Any = Given
     found: FieldInfo | None = None
     inner = 0
@@ -103,7 +109,7 @@ def _field(path: tuple[Any, ...]) -> tuple[FieldInfo | None, int]:
             found = None
         elif model is not None and part in model.model_fields:
             found, inner = model.model_fields[part], 0
-            model = models.get(str(part))
+            model = SECTIONS.get(str(part))
         else:
             inner += 1
     return found, inner
@@ -130,6 +136,9 @@ def _cluster(given: Cluster, index: int, called: Names, base: Path) -> ClusterSe
     def prometheus_name(field: str) -> str:
         return called.of("clusters", index, "prometheus", field)
 
+    def gateway_name(field: str) -> str:
+        return called.of("clusters", index, "gateway", field)
+
     name = given.name
     if not name and called.cluster_from_environment:
         name = given.kubernetes.context or "default"
@@ -139,6 +148,7 @@ def _cluster(given: Cluster, index: int, called: Names, base: Path) -> ClusterSe
         name=name,
         kube=rules.kubernetes(given.kubernetes, kube_name, base),
         metrics=rules.prometheus(given.prometheus, prometheus_name, base) if given.prometheus else None,
+        gateway=rules_access.gateway(given.gateway, gateway_name, base) if given.gateway else None,
     )
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
-from services.settings.given import Cluster, Given, Kubernetes, Prometheus
+from services.settings.given import SECTIONS, Gateway, Given, Kubernetes, Prometheus
+from services.settings.given_access import View
 
 PREFIX = "GFC_"
 CONFIG = "GFC_CONFIG"
@@ -16,7 +15,10 @@ CONFIG = "GFC_CONFIG"
 
 _KUBERNETES_NAMES = {"in_cluster": "GFC_IN_CLUSTER", "kubeconfig": "GFC_KUBECONFIG"}
 
-GENERAL: dict[str, str] = {f"{PREFIX}{field.upper()}": field for field in Given.model_fields if field != "clusters"}
+FILE_ONLY = ("clusters", "views")
+"""Fields no variable can hold."""
+
+GENERAL: dict[str, str] = {f"{PREFIX}{field.upper()}": field for field in Given.model_fields if field not in FILE_ONLY}
 """Variable → field, for the settings that are not one cluster's."""
 
 CLUSTER: dict[str, tuple[str, ...]] = {
@@ -26,6 +28,7 @@ CLUSTER: dict[str, tuple[str, ...]] = {
         for field in Kubernetes.model_fields
     },
     **{f"{PREFIX}PROMETHEUS_{field.upper()}": ("prometheus", field) for field in Prometheus.model_fields},
+    **{f"{PREFIX}GATEWAY_{field.upper()}": ("gateway", field) for field in Gateway.model_fields},
 }
 """Variable → path inside the cluster, for the one cluster the environment can describe."""
 
@@ -83,6 +86,7 @@ class Names:
 
 def known_keys(path: tuple[Any, ...]) -> list[str]:
     """The names that may stand where the last part of a path stands in the file."""
+    if path[0] == "views" and len(path) > 2:
+        return list(View.model_fields)
     section = next((part for part in reversed(path[:-1]) if not isinstance(part, int)), "")
-    models: dict[str, type[BaseModel]] = {"clusters": Cluster, "kubernetes": Kubernetes, "prometheus": Prometheus}
-    return list(models.get(str(section), Given).model_fields)
+    return list(SECTIONS.get(str(section), Given).model_fields)

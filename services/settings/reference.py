@@ -7,13 +7,15 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from services.settings import names
-from services.settings.given import Cluster, Given, Kubernetes, Prometheus, expected
+from services.settings.fields import expected
+from services.settings.given import SECTIONS, Cluster, Gateway, Given, Kubernetes, Prometheus
+from services.settings.given_access import Actions, Login, View
 
 TARGET = Path(__file__).parents[2] / "docs" / "settings.md"
 
 _HEAD = """# Settings
 
-<!-- Written by `make docs` from services/settings/given.py; do not edit. -->
+<!-- Written by `make docs` from services/settings/; do not edit. -->
 
 Settings come from environment variables and from one optional YAML file, which `GFC_CONFIG` names. A variable wins
 over the file; an empty variable counts as not set. A wrong setting, an unknown variable that begins with `GFC_` or an
@@ -31,9 +33,25 @@ Secrets may stand in a file of their own, named by the setting that ends in `_FI
 logged or repeated in messages. Relative paths in the YAML file are relative to it.
 """
 
+_LOGIN = """## Login, rights and views
+
+Without a login a console with real clusters shows everything to whoever reaches it, and changes nothing. How to set a
+login up is in [connect.md](connect.md#login).
+
+A person has every role one of their groups has: a viewer reads, finance also edits budgets and prices, an operator also
+changes clusters and gateways, an admin may do everything.
+
+Without views everybody sees everything. While there is any view, a person sees the workloads of the namespaces and
+teams that the views of all their groups name, and nothing else; `*` is a group everybody belongs to. People with
+another role than viewer see everything unless one of their groups has a view. Hardware (nodes, pools, how much of them
+is held) is seen by all; what other people's pods hold is shown as held, without names.
+
+"""
+
 _FILE = """## The file
 
-Needed for several clusters. Every general setting may stand in it under its name in lower case without `GFC_`.
+Needed for several clusters and for views. Every setting of the first three tables may stand in it under its name in
+lower case without `GFC_`; what is comma-separated in the environment is a list here.
 
 ```yaml
 team_label: example.com/team
@@ -47,6 +65,12 @@ clusters:
       token_file: /run/secrets/mimir-token
       matchers:
         cluster: prod-eu
+    gateway:
+      url: http://litellm.serving.example.com:4000
+      key_file: /run/secrets/litellm-key
+      namespace: serving
+      configmap: litellm-config
+      deployment: litellm
   - name: lab
     kubernetes:
       kubeconfig: lab.kubeconfig
@@ -58,26 +82,44 @@ clusters:
 Each entry of `clusters`:
 """
 
+_VIEWS = """Each entry of `views`, by the name of a group:
+
+```yaml
+views:
+  ml-research:
+    namespaces: [research, research-batch]
+    teams: [research]
+```
+"""
+
 
 def text() -> str:
     """The whole page."""
-    general = [_row(f"`{name}`", Given.model_fields[field]) for name, field in names.GENERAL.items()]
+    rows = {field: _row(f"`{name}`", Given.model_fields[field]) for name, field in names.GENERAL.items()}
+    login = [rows.pop(field) for field in Login.model_fields if field in rows]
+    actions = [rows.pop(field) for field in Actions.model_fields]
+    general = list(rows.values())
     config = f"| `{names.CONFIG}` | | Path of the settings file. | the path of a YAML file |"
     one = [_row(f"`{name}`", _at(path)) for name, path in names.CLUSTER.items()]
     cluster = [_row("`name`", Cluster.model_fields["name"])]
     cluster += [_row(f"`kubernetes.{key}`", field) for key, field in Kubernetes.model_fields.items()]
     cluster += [_row(f"`prometheus.{key}`", field) for key, field in Prometheus.model_fields.items()]
+    cluster += [_row(f"`gateway.{key}`", field) for key, field in Gateway.model_fields.items()]
+    views = [_row(f"`{key}`", field) for key, field in View.model_fields.items()]
     parts = [
         _HEAD,
         "## General\n\n" + _table("variable", [config, *general]),
+        _LOGIN + _table("variable", login),
+        "## Actions\n\n" + _table("variable", actions),
         "## One cluster, by variables\n\n" + _table("variable", one),
         _FILE + "\n" + _table("key", cluster),
+        _VIEWS + "\n" + _table("key", views),
     ]
     return "\n".join(parts)
 
 
 def _at(path: tuple[str, ...]) -> FieldInfo:
-    model: Any = Cluster if len(path) == 1 else {"kubernetes": Kubernetes, "prometheus": Prometheus}[path[0]]
+    model: Any = Cluster if len(path) == 1 else SECTIONS[path[0]]
     found: FieldInfo = model.model_fields[path[-1]]
     return found
 
@@ -92,7 +134,9 @@ def _row(name: str, field: FieldInfo) -> str:
         default = str(default).lower()
     elif isinstance(default, float):
         default = f"{default:g}"
-    shown = "" if default in (None, "", (), {}) else f"`{default}`"
+    elif isinstance(default, tuple):
+        default = ",".join(default)
+    shown = "" if default in (None, "", {}) else f"`{default}`"
     return f"| {name} | {shown} | {field.description} | {expected(field)} |"
 
 

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -48,21 +49,24 @@ def kubernetes(given: Kubernetes, name: Name, base: Path) -> KubeAccess:
 def prometheus(given: Prometheus, name: Name, base: Path) -> MetricsAccess:
     """The way to the metrics. Raises WrongSetting for a wrong address, authentication or file."""
     _check_authentication(given, name)
+    url = address(given.url, name("url"))
+    if url.endswith("/api/v1"):
+        raise WrongSetting(f"{name('url')} ends with /api/v1; expected the address without it.")
     ca_file = anchored(given.ca_file, base)
     if ca_file:
-        _check_authorities(ca_file, name("ca_file"))
+        check_authorities(ca_file, name("ca_file"))
     token_file = anchored(given.token_file, base)
     if token_file:
         secret_from(token_file, name("token_file"))
     return MetricsAccess(
-        url=_address(given.url, name),
+        url=url,
         auth=given.auth,
         username=given.username,
-        password=_secret(given, "password", name, base),
-        token=_one_line(given.token, name("token")),
+        password=secret(given, "password", name, base),
+        token=one_line(given.token, name("token")),
         token_file=token_file,
         header_name=given.header_name,
-        header_value=_secret(given, "header_value", name, base),
+        header_value=secret(given, "header_value", name, base),
         ca_file=ca_file,
         connect_timeout_s=given.connect_timeout_s,
         read_timeout_s=given.read_timeout_s,
@@ -80,21 +84,22 @@ def secret_from(path: str, name: str) -> SecretStr:
         raise WrongSetting(f"{name} names {path}, which cannot be read; expected the path of a text file.") from error
     if not text.strip():
         raise WrongSetting(f"{name} names {path}, which is empty; expected a secret on one line.")
-    return _one_line(SecretStr(text), name)
+    return one_line(SecretStr(text), name)
 
 
-def _one_line(secret: SecretStr | None, name: str) -> SecretStr:
-    if secret is None:
+def one_line(given: SecretStr | None, name: str) -> SecretStr:
+    """A secret as it was given, empty without one. Raises WrongSetting for line breaks in it."""
+    if given is None:
         return SecretStr("")
-    if any(not sign.isprintable() for sign in secret.get_secret_value()):
+    if any(not sign.isprintable() for sign in given.get_secret_value()):
         raise WrongSetting(f"{name} has a line break or a control character in it; expected a secret on one line.")
-    return secret
+    return given
 
 
-def _secret(given: Prometheus, field: str, name: Name, base: Path) -> SecretStr:
-    """A secret given directly or by a file."""
+def secret(given: Any, field: str, name: Name, base: Path) -> SecretStr:
+    """A secret given directly or by a file; empty when it is not given."""
     path = anchored(getattr(given, f"{field}_file"), base)
-    return secret_from(path, name(f"{field}_file")) if path else _one_line(getattr(given, field), name(field))
+    return secret_from(path, name(f"{field}_file")) if path else one_line(getattr(given, field), name(field))
 
 
 def _check_authentication(given: Prometheus, name: Name) -> None:
@@ -117,16 +122,15 @@ def _check_authentication(given: Prometheus, name: Name) -> None:
             raise WrongSetting(f"{called} are both set; expected only one of the two.")
 
 
-def _address(url: str, name: Name) -> str:
+def address(url: str, called: str, *, like: str = "https://prometheus.example.com") -> str:
     """A checked http(s) address without a slash at its end. What is wrong is described, never repeated whole."""
-    like = "expected an address such as https://prometheus.example.com"
-    called = name("url")
+    like = f"expected an address such as {like}"
     if not url:
         raise WrongSetting(f"{called} is missing; {like}.")
     if "@" in url:
         raise WrongSetting(
-            f"{called} has a user name or password in it; expected an address without them "
-            f"and the user in {name('auth')}, {name('username')} and {name('password')}."
+            f"{called} has a user name or password in it; expected an address without them: they have settings of "
+            "their own."
         )
     try:
         parts = urlsplit(url)
@@ -140,13 +144,11 @@ def _address(url: str, name: Name) -> str:
         raise WrongSetting(f"{called} is not an address; {like}.")
     if "?" in url or "#" in url:
         raise WrongSetting(f"{called} has a query or a fragment in it; {like}.")
-    trimmed = url.rstrip("/")
-    if trimmed.endswith("/api/v1"):
-        raise WrongSetting(f"{called} ends with /api/v1; expected the address without it.")
-    return trimmed
+    return url.rstrip("/")
 
 
-def _check_authorities(path: str, name: str) -> None:
+def check_authorities(path: str, name: str) -> None:
+    """Raise WrongSetting unless the file holds certificates."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except ssl.SSLError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -12,8 +12,11 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from services.errors import WrongSetting
 from services.settings import names
+from services.settings.given import Given
 
-_LISTS = {("kubernetes", "namespaces")}
+_LISTS = {("kubernetes", "namespaces")} | {
+    (field,) for field, given in Given.model_fields.items() if get_origin(given.annotation) is tuple
+}
 _PAIRS = {("prometheus", "matchers")}
 
 
@@ -31,7 +34,9 @@ class Environment(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """Everything given, as the schema nests it."""
         values: dict[str, Any] = {
-            field: self._given[name] for name, field in names.GENERAL.items() if name in self._given
+            field: _parsed(name, (field,), self._given[name])
+            for name, field in names.GENERAL.items()
+            if name in self._given
         }
         cluster = self._cluster()
         if cluster:
