@@ -1,0 +1,1 @@
+"""Warm headroom: what is kept ready, and what more would take."""
