@@ -1,0 +1,127 @@
+"""Talking HTTP to a LiteLLM proxy: reads only, every failure one of our errors, no body kept beyond its decoding.
+
+``/health`` calls every model and costs money, ``/health/drain`` takes the worker out of service: neither is ever asked.
+"""
+
+import time
+from collections.abc import Mapping
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+import certifi
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from services.errors import Forbidden, NotFound, Rejected, SourceError, SourceUnavailable
+from services.settings.access import GatewayAccess
+
+SOURCE = "litellm"
+MAX_BYTES = 16 * 1024 * 1024
+"""No answer larger than this is read: about 3,000 deployments."""
+_CHUNK = 256 * 1024
+
+
+class GatewayHttp:
+    """The HTTP side of one proxy. Redirects are not followed: no key can reach another host."""
+
+    def __init__(self, name: str, access: GatewayAccess) -> None:
+        self._name, self._access = name, access
+        parts = urlsplit(access.url.strip())
+        host = parts.hostname or ""
+        netloc = (f"[{host}]" if ":" in host else host) + (f":{parts.port}" if parts.port else "")
+        self.address = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
+        session = requests.Session()
+        session.trust_env = False  # no proxy, netrc or certificate bundle from the environment
+        session.verify = access.ca_file or certifi.where()
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.headers.update({"Accept": "application/json", "User-Agent": "gpu-fleet-console"})
+        retry = Retry(total=2, connect=2, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
+        session.mount(self.address or "http://", HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=retry))
+        self._session = session
+
+    def get(self, path: str, params: Mapping[str, str]) -> bytes:
+        """The body of a 200. Raises NotFound for a 404, else SourceError."""
+        try:
+            status, body = self._exchange(path, params)
+        except requests.exceptions.SSLError as error:
+            raise SourceUnavailable(
+                SOURCE,
+                f"The encrypted connection to {self._name} failed.",
+                hint="Check its certificate and the CA file in the settings.",
+            ) from error
+        except requests.exceptions.Timeout as error:
+            raise SourceUnavailable(
+                SOURCE, f"{self._name} did not answer in time.", hint="Check that it runs, and its network policies."
+            ) from error
+        except (requests.RequestException, OSError) as error:
+            raise SourceUnavailable(
+                SOURCE, f"{self._name} cannot be reached.", hint="Check that it runs, and its address in the settings."
+            ) from error
+        if status != 200:
+            self._fail(status)
+        return body
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._session.close()
+
+    def _exchange(self, path: str, params: Mapping[str, str]) -> tuple[int, bytes]:
+        timeout = (self._access.connect_timeout_s, self._access.read_timeout_s)
+        headers = {"Authorization": f"Bearer {key}"} if (key := self._key()) else {}
+        address = f"{self.address}{path}"
+        with self._session.get(
+            address, params=params, headers=headers, timeout=timeout, allow_redirects=False, stream=True
+        ) as response:
+            return response.status_code, self._body(response) if response.status_code == 200 else b""
+
+    def _body(self, response: requests.Response) -> bytes:
+        """The body, up to :data:`MAX_BYTES` and twice the read timeout (which alone only bounds each pause)."""
+        ends = time.perf_counter() + 2 * self._access.read_timeout_s
+        chunks, size = [], 0
+        for chunk in response.iter_content(_CHUNK):
+            size += len(chunk)
+            chunks.append(chunk)
+            if size > MAX_BYTES:
+                raise Rejected(SOURCE, f"The answer of {self._name} is larger than {MAX_BYTES // 1024**2} MiB.")
+            if time.perf_counter() > ends:
+                raise SourceUnavailable(SOURCE, f"{self._name} sends its answer too slowly.")
+        return b"".join(chunks)
+
+    def _key(self) -> str:
+        """The key to ask with; a file is read each time, as its content may be rotated."""
+        access = self._access
+        try:
+            text = Path(access.key_file).read_text("utf-8") if access.key_file else access.key.get_secret_value()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Forbidden(
+                SOURCE, f"The key file for {self._name} cannot be read.", hint="Check that it is mounted and readable."
+            ) from error
+        key = text.strip()
+        if not key.isascii() or not (key.isprintable() or not key):
+            raise Forbidden(SOURCE, f"The key for {self._name} has characters no key has.", hint="Set it anew.")
+        return key
+
+    def _fail(self, status: int) -> NoReturn:
+        if status == 404:
+            raise NotFound(f"{self._name} does not have what was asked for (404).")
+        if status in (400, 401, 403):  # without a database an unknown key is a 400
+            raise Forbidden(
+                SOURCE,
+                f"{self._name} does not let us read its models ({status}).",
+                hint="Give the console a key that may see all models: the master key, or one of an admin viewer.",
+            )
+        raise self._other(status)
+
+    def _other(self, status: int) -> SourceError:
+        if 300 <= status < 400:
+            return SourceUnavailable(
+                SOURCE,
+                f"{self._name} sends us to another address instead of answering ({status}).",
+                hint="A login page, usually: give the address of the proxy itself.",
+            )
+        if status >= 500 or status == 429:
+            return SourceUnavailable(SOURCE, f"{self._name} is out of order ({status}).", hint="Check its log.")
+        return Rejected(SOURCE, f"{self._name} refused to answer ({status}).")

@@ -1,0 +1,1 @@
+"""Gateways in front of models: what they route by."""

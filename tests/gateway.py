@@ -1,0 +1,173 @@
+"""A gateway for tests of what stands above the adapter: a file in a cluster of dictionaries, a process in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from services.access import ROLES, User
+from services.actions.edit_fallbacks import RESTARTED_AT, FallbackParams
+from services.actions.engine import Engine
+from services.domain import litellm, patch
+from services.domain.litellm import KINDS, Chain
+from services.domain.plan import Plan
+from services.domain.refs import Ref
+from services.domain.window import Window
+from services.errors import NotFound, SourceError
+from services.ports import ClusterSource, GatewayPlace, Routing, Sources, SourceStatus, Tier
+from tests.conftest import Inline
+from tests.memory import MemoryCluster, source
+
+if TYPE_CHECKING:
+    from tests.unit.actions.conftest import Desk
+
+OPERATOR = User(id="op-1", name="Olga", rights=ROLES["operator"], roles=("operator",), via="demo")
+
+PLACE = GatewayPlace(namespace="llm", configmap="litellm-config", key="config.yaml", deployment="litellm")
+FILE = """\
+# who answers what
+model_list:
+  - model_name: chat
+    litellm_params:
+      model: hosted_vllm/llama   # our own
+      api_base: http://vllm.llm:8000/v1
+      api_key: none
+      order: 1
+    model_info: {id: chat-own}
+  - model_name: chat
+    litellm_params: {model: openai/gpt-4o-mini, api_key: sk-live-4f9d8e7c6b, order: 2}
+    model_info: {id: chat-cloud}
+  - model_name: large
+    litellm_params: {model: azure/gpt-4o, api_base: os.environ/AZURE, api_key: os.environ/AZURE_KEY}
+    model_info: {id: large-azure}
+router_settings:
+  fallbacks: [{chat: [large]}]
+  timeout: 60
+general_settings:
+  master_key: os.environ/MASTER_KEY
+"""
+KEY = "sk-live-4f9d8e7c6b"
+
+
+def config_ref(cluster: str = "east") -> Ref:
+    return Ref.of(cluster, "ConfigMap", PLACE.configmap, PLACE.namespace)
+
+
+def deployment_ref(cluster: str = "east") -> Ref:
+    return Ref.of(cluster, "Deployment", PLACE.deployment, PLACE.namespace)
+
+
+def deployment(**spec: Any) -> dict[str, Any]:
+    """A Deployment of two replicas that mounts the file and is rolled out."""
+    volumes = [{"name": "config", "configMap": {"name": PLACE.configmap}}]
+    whole = {"replicas": 2, "template": {"metadata": {"labels": {"app": "litellm"}}, "spec": {"volumes": volumes}}}
+    status = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+    return {"metadata": {"generation": 1}, "spec": {**whole, **spec}, "status": status}
+
+
+def installed(memory: MemoryCluster, text: str = FILE, cluster: str = "east", **spec: Any) -> None:
+    """Have the ConfigMap and the Deployment in the cluster."""
+    memory.put(config_ref(cluster), {"data": {PLACE.key: text}})
+    memory.put(deployment_ref(cluster), deployment(**spec))
+
+
+@dataclass
+class MemoryGateway:
+    """A process that routes by the text it was started with. ``error`` is raised by every call."""
+
+    text: str = FILE
+    version: str = "1.106.2"
+    database: tuple[Tier, ...] = ()
+    stored: bool = False
+    error: SourceError | None = None
+    counted: pd.DataFrame | None = None
+    starts: list[str] = field(default_factory=list)
+
+    def start(self, text: str) -> None:
+        self.text = text
+        self.starts.append(text)
+
+    def routing(self) -> Routing:
+        if self.error is not None:
+            raise self.error
+        config = litellm.read(self.text)
+        tiers = [
+            Tier(d.id or f"hash-{d.place}", d.group, d.model, d.order, d.weight, d.provider, d.base, "file", 1e-6, 2e-6)
+            for d in config.deployments
+        ]
+        rules = {kind: config.in_force(kind) for kind in KINDS}
+        return Routing(
+            version=self.version,
+            tiers=(*tiers, *self.database),
+            **rules,
+            default_fallbacks=config.default_fallbacks,
+            stored_in_database=self.stored,
+        )
+
+    def traffic(self, window: Window) -> pd.DataFrame:
+        if self.counted is None:
+            raise NotFound("Not counted.")
+        return self.counted
+
+    def probe(self) -> SourceStatus:
+        return SourceStatus("litellm", "https://litellm.test", reachable=True, version=self.version)
+
+    def close(self) -> None:
+        pass
+
+
+def with_gateway(source: ClusterSource, gateway: Any) -> ClusterSource:
+    """The cluster's source with a gateway in it."""
+    return replace(source, gateway=gateway, gateway_place=PLACE)
+
+
+class Proxy:
+    """The desk with a gateway in cluster east: a restart of its Deployment starts the process on the file as it is."""
+
+    def __init__(self, desk: "Desk", text: str = FILE, *, gateway: Any = None) -> None:
+        self.desk, self.memory = desk, desk.clusters["east"]
+        self.gateway: Any = gateway or MemoryGateway(text)
+        self.starts: Callable[[str], bool] = lambda _text: True
+        installed(self.memory, text)
+        self.seen = self.stamp
+        self.memory.after = self._counted
+        desk.ticks.append(self.roll)
+
+    @property
+    def engine(self) -> Engine:
+        return Engine(self.sources, pool=Inline(), worker="w", wait=self.desk.wait)
+
+    @property
+    def sources(self) -> Sources:
+        east = with_gateway(source("east", self.memory), self.gateway)
+        return Sources("demo", {"east": east}, now=lambda: self.desk.now, pool=Inline(), work=self.desk.database)
+
+    @property
+    def text(self) -> str:
+        found: str = self.memory.objects[config_ref()]["data"][PLACE.key]
+        return found
+
+    @property
+    def stamp(self) -> Any:
+        path = ("spec", "template", "metadata", "annotations", RESTARTED_AT)
+        return patch.at(self.memory.objects[deployment_ref()], path)
+
+    def _counted(self, _verb: str, ref: Ref) -> None:
+        """What the API server does at once: a Deployment that was changed has another generation."""
+        if ref == deployment_ref():
+            generation = self.memory.objects[ref]["metadata"]["generation"]
+            self.memory.set(ref, {"metadata": {"generation": generation + 1}})
+
+    def roll(self) -> None:
+        """What the Deployment's controller does between two looks."""
+        ready = self.stamp == self.seen
+        if not ready and self.starts(self.text):
+            self.gateway.start(self.text)
+            self.seen, ready = self.stamp, True
+        seen = self.memory.objects[deployment_ref()]["metadata"]["generation"]
+        status = {"observedGeneration": seen, "updatedReplicas": 2, "availableReplicas": 2 if ready else 1}
+        self.memory.set(deployment_ref(), {"status": status})
+
+    def plan(self, *chains: Chain, **more: Any) -> Plan:
+        return self.engine.plan(OPERATOR, "edit-fallbacks", FallbackParams("east", chains, **more))

@@ -1,0 +1,188 @@
+"""The Fallbacks page: chains as they are tried, findings, and a change prepared, reviewed and applied."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from db import migrate
+from db.work import Database
+from pages.operate._fallback_board import CHAINS
+from services import runtime
+from services.errors import SourceUnavailable
+from services.ports import Sources, Tier
+from tests.conftest import NOW, Inline
+from tests.gateway import FILE, KEY, PLACE, MemoryGateway, config_ref, installed, with_gateway
+from tests.memory import MemoryCluster, source
+from tests.pages.opening import opened, rerun, table, words
+
+
+class Room:
+    """A console over one cluster with a gateway."""
+
+    def __init__(self, folder: Path) -> None:
+        self.memory, self.gateway = MemoryCluster(), MemoryGateway()
+        installed(self.memory)
+        self.database = Database(f"sqlite:///{folder / 'console.sqlite3'}")
+        migrate.upgrade(self.database.engine)
+
+    @property
+    def sources(self) -> Sources:
+        east = with_gateway(source("east", self.memory), self.gateway)
+        return Sources("demo", {"east": east}, now=lambda: NOW, pool=Inline(), work=self.database)
+
+    def open(self, **params: str) -> AppTest:
+        return opened(self.sources, "fallback-edit", **params)
+
+    def click(self, at: AppTest, key: str) -> AppTest:
+        with runtime.using(self.sources):
+            at.button(key=key).click()
+        return rerun(at, self.sources)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    found = Room(tmp_path)
+    yield found
+    found.database.close()
+
+
+def test_every_group_shows_what_it_tries_in_order(room: Room) -> None:
+    at = room.open()
+    chains = table(at, CHAINS)
+    assert dict(zip(chains["group"], chains["chain"], strict=True)) == {
+        "chat": "chat-own → chat-cloud → large",
+        "large": "large-azure",
+    }
+    assert list(chains["first"]) == ["self-hosted", "managed"]
+    assert "LiteLLM 1\\.106\\.2" in words(at)
+    assert "llm/litellm-config config.yaml" in words(at)
+
+
+def test_no_key_reaches_the_page(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    assert KEY not in words(at) + str([frame.value.to_csv() for frame in at.dataframe])
+
+
+def test_traffic_is_shown_where_it_is_counted(room: Room) -> None:
+    room.gateway.counted = pd.DataFrame(
+        {"group": ["chat", "chat"], "id": ["chat-own", "chat-cloud"], "requests": [900.0, 100.0], "usd": [0.0, 1.0]}
+    )
+    chains = table(room.open(), CHAINS)
+    assert chains["first_share"].iat[0] == pytest.approx(0.9)
+    assert chains["requests"].iat[0] == 1000
+
+
+def test_findings_name_the_place_and_the_remedy(room: Room) -> None:
+    said = words(room.open())
+    assert "Keys stand in the ConfigMap in clear text (1)" in said.replace("\\", "")
+    assert "`model_list[1].litellm_params.api_key`" in said
+
+
+def test_a_tier_is_moved_with_a_button_and_nothing_is_written_yet(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    room.click(at, "fallback_up_chat_chat-cloud")
+    chains = table(at, CHAINS)
+    assert chains["chain"].iat[0] == "chat-cloud → chat-own → large"
+    assert chains["pending"].iat[0] == "changed"
+    assert room.memory.changed == []
+    room.click(at, "fallback_down_chat_chat-cloud")
+    assert "Prepared, not applied" not in words(at)
+
+
+def test_a_change_is_reviewed_with_its_diff(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    room.click(at, "fallback_up_chat_chat-cloud")
+    room.click(at, "fallback_propose")
+    said = words(at).replace("\\", "")
+    assert "Requests to chat are tried in the new order." in said
+    assert "Its 2 pods are restarted" in said
+    assert KEY not in said
+    assert room.memory.changed == []
+
+
+def test_prepared_changes_can_be_dropped(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    room.click(at, "fallback_out_chat_chat-own")
+    assert table(at, CHAINS)["chain"].iat[0] == "chat-cloud → large"
+    room.click(at, "fallback_keep_chat_chat-own")
+    assert table(at, CHAINS)["chain"].iat[0] == "chat-own → chat-cloud → large"
+    room.click(at, "fallback_join_chat_chat-cloud")
+    assert table(at, CHAINS)["chain"].iat[0] == "chat-own + chat-cloud → large"
+    room.click(at, "fallback_discard")
+    assert table(at, CHAINS)["chain"].iat[0] == "chat-own → chat-cloud → large"
+
+
+def test_a_group_is_added_and_removed_as_fallback(room: Room) -> None:
+    at = room.open(fallback_group="large")
+    with runtime.using(room.sources):
+        at.selectbox(key="fallback_new_fallbacks_large").select("chat").run()
+    room.click(at, "fallback_add_fallbacks_large")
+    assert list(table(at, CHAINS)["chain"]) == ["chat-own → chat-cloud → large", "large-azure → chat"]
+    room.click(at, "fallback_remove_fallbacks_large_chat")
+    assert table(at, CHAINS)["chain"].iat[1] == "large-azure"
+
+
+def test_the_file_changing_meanwhile_drops_what_was_prepared(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    room.click(at, "fallback_up_chat_chat-cloud")
+    room.memory.set(config_ref(), {"data": {PLACE.key: FILE + "# touched\n"}})
+    st.cache_data.clear()
+    rerun(at, room.sources)
+    assert "what you had prepared was dropped" in words(at)
+    assert table(at, CHAINS)["chain"].iat[0] == "chat-own → chat-cloud → large"
+
+
+def test_what_was_applied_is_forgotten_without_a_word(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    room.click(at, "fallback_up_chat_chat-cloud")
+    text = FILE.replace("order: 2", "order: 0").replace("order: 1", "order: 2").replace("order: 0", "order: 1")
+    room.memory.set(config_ref(), {"data": {PLACE.key: text}})
+    st.cache_data.clear()
+    rerun(at, room.sources)
+    assert "dropped" not in words(at)
+    assert "Prepared, not applied" not in words(at)
+    assert table(at, CHAINS)["chain"].iat[0] == "chat-cloud → chat-own → large"
+
+
+def test_a_process_that_does_otherwise_than_its_file_is_said(room: Room) -> None:
+    room.gateway.text = FILE.replace("order: 2", "order: 5")
+    assert "chat-cloud runs with order 5, the file says order 2" in words(room.open()).replace("\\", "")
+
+
+def test_groups_in_the_proxys_database_are_shown_and_locked(room: Room) -> None:
+    room.gateway.database = (Tier("db-1", "chat", "openai/gpt-5", stored="database"),)
+    at = room.open(fallback_group="chat")
+    assert "live in the proxy's database" in words(at).replace("\\", "")
+    assert at.button(key="fallback_up_chat_chat-cloud").disabled
+
+
+def test_a_dead_proxy_leaves_the_files_chains(room: Room) -> None:
+    room.gateway.error = SourceUnavailable("litellm", "LiteLLM of east cannot be reached.")
+    at = room.open()
+    assert "LiteLLM of east cannot be reached" in words(at).replace("\\", "")
+    assert table(at, CHAINS)["chain"].iat[0] == "chat-own → chat-cloud → large"
+
+
+def test_a_file_that_is_gone_leaves_the_processes_chains(room: Room) -> None:
+    del room.memory.objects[config_ref()]
+    at = room.open(fallback_group="chat")
+    assert table(at, CHAINS)["chain"].iat[0] == "hosted_vllm/llama + openai/gpt-4o-mini"
+    assert "This group is not in the file, so it is only shown." in words(at)
+
+
+def test_without_a_gateway_the_page_says_what_is_missing(room: Room) -> None:
+    bare = replace(room.sources, clusters={"east": source("east", room.memory)})
+    assert "No LiteLLM gateway is configured for this scope" in words(opened(bare, "fallback-edit"))
+
+
+def test_hostile_names_are_shown_and_not_interpreted(room: Room) -> None:
+    evil = FILE.replace("model_name: chat", 'model_name: "[x](javascript:1) <b> $a$"')
+    room.memory.set(config_ref(), {"data": {PLACE.key: evil}})
+    room.gateway.text = evil
+    at = room.open(fallback_group="[x](javascript:1) <b> $a$")
+    assert "Chain of \\[x\\]\\(javascript\\:1\\) \\<b\\> \\$a\\$" in words(at)

@@ -1,0 +1,198 @@
+"""The LiteLLM adapter against a server that answers as versions 1.106 and 1.72 do."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from pydantic import SecretStr
+
+from services.adapters import litellm_http
+from services.adapters.litellm import LiteLLMGateway
+from services.domain.window import Window
+from services.errors import Forbidden, NotFound, Rejected, SourceError, SourceUnavailable
+from services.ports import Tier
+from services.settings.access import GatewayAccess
+from tests.conftest import NOW
+
+MODELS = [
+    {
+        "model_name": "chat",
+        "litellm_params": {
+            "model": "hosted_vllm/llama",
+            "api_base": "http://u:hunter2@vllm.llm:8000/v1",
+            "order": 1,
+            "weight": 2,
+            "extra_headers": {"X-Key": "secr****ader"},
+        },
+        "model_info": {"id": "own", "db_model": False, "input_cost_per_token": 1e-7, "output_cost_per_token": None},
+    },
+    {
+        "model_name": "chat",
+        "litellm_params": {"model": "gpt-4o", "input_cost_per_token": 2.5e-6},
+        "model_info": {
+            "id": "cloud", "db_model": True, "order": 2, "litellm_provider": "openai",
+            "input_cost_per_token": 9.9, "output_cost_per_token": 1e-5,
+        },
+    },
+]  # fmt: skip
+
+
+class Server:
+    """Answers by path (and ``fallback_type``); keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, Any]] = {
+            "/model/info": (200, {"data": MODELS}),
+            "/health/readiness/details": (200, {"status": "healthy", "db": "connected", "litellm_version": "1.106.2"}),
+            "/v1/models general": (200, listed(chat=["large"], large=["small"])),
+            "/v1/models context_window": (200, listed(chat=[{"model": "long", "temperature": 0}])),
+            "/v1/models content_policy": (200, listed(chat=[])),
+            "/fallback/%2A": (200, {"fallback_models": ["small"]}),
+        }
+        self.asked: list[str] = []
+        self.keys: set[str | None] = set()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                word = parse_qs(parts.query).get("fallback_type", [""])[0]
+                server.asked.append(self.path)
+                server.keys.add(self.headers.get("Authorization"))
+                status, body = server.answers.get(f"{parts.path} {word}".strip(), (404, {}))
+                raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def gateway(self, **more: Any) -> LiteLLMGateway:
+        access = GatewayAccess(f"http://127.0.0.1:{self.http.server_port}", **{"key": SecretStr("sk-1"), **more})
+        return LiteLLMGateway("LiteLLM of east", access, clock=lambda: NOW)
+
+
+def listed(**rules: list[Any]) -> dict[str, Any]:
+    return {"data": [{"id": group, "metadata": {"fallbacks": names}} for group, names in rules.items()]}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    found = Server()
+    yield found
+    found.http.shutdown()
+    found.http.server_close()
+
+
+def test_what_is_in_force_is_read_of_the_running_router(server: Server) -> None:
+    routing = server.gateway().routing()
+    assert routing.tiers == (
+        Tier("own", "chat", "hosted_vllm/llama", 1, 2.0, "hosted_vllm", "vllm.llm:8000", "file", 1e-7, None),
+        Tier("cloud", "chat", "gpt-4o", 2, None, "openai", "", "database", 2.5e-6, 1e-5),
+    )
+    assert routing.fallbacks == {"chat": ("large",)}
+    assert routing.default_fallbacks == ("small",)
+    assert routing.context_window_fallbacks == {"chat": ("long",)}
+    assert (routing.version, routing.stored_in_database, routing.knows_fallbacks) == ("1.106.2", True, True)
+
+
+def test_only_reads_that_cost_nothing_are_asked(server: Server) -> None:
+    gateway = server.gateway()
+    gateway.routing()
+    gateway.probe()
+    paths = {urlsplit(path).path for path in server.asked}
+    assert paths == {"/model/info", "/health/readiness/details", "/v1/models", "/fallback/%2A"}
+    assert server.keys == {"Bearer sk-1"}
+
+
+def test_an_old_version_says_so_instead_of_showing_no_fallbacks(server: Server) -> None:
+    for word in ("general", "context_window", "content_policy"):
+        server.answers[f"/v1/models {word}"] = (200, {"data": [{"id": "chat"}]})
+    del server.answers["/health/readiness/details"]
+    server.answers["/health/readiness"] = (200, {"db": "Not connected", "litellm_version": "1.72.9"})
+    routing = server.gateway().routing()
+    assert (routing.version, routing.knows_fallbacks, routing.stored_in_database) == ("1.72.9", False, False)
+    assert routing.fallbacks == {}
+    assert len(routing.tiers) == 2
+
+
+def test_no_defaults_are_no_defaults(server: Server) -> None:
+    del server.answers["/fallback/%2A"]
+    routing = server.gateway().routing()
+    assert routing.default_fallbacks == ()
+    assert routing.fallbacks == {"chat": ("large",), "large": ("small",)}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "says"),
+    [
+        (401, {}, Forbidden, "does not let us read its models \\(401\\)"),
+        (400, {"error": {"message": "No connected db. sk-9"}}, Forbidden, "\\(400\\)"),
+        (302, {}, SourceUnavailable, "sends us to another address"),
+        (503, {}, SourceUnavailable, "is out of order"),
+        (429, {}, SourceUnavailable, "is out of order"),
+        (422, {}, Rejected, "refused to answer"),
+        (200, b"<html>hello</html>", SourceUnavailable, "is not that of a LiteLLM proxy"),
+        (200, {"data": "x"}, SourceUnavailable, "is not that of a LiteLLM proxy"),
+    ],
+)
+def test_failures_are_told_in_words_and_quote_nothing(
+    server: Server, status: int, body: Any, kind: type[SourceError], says: str
+) -> None:
+    server.answers["/model/info"] = (status, body)
+    with pytest.raises(kind, match=says) as error:
+        server.gateway().routing()
+    assert "sk-" not in str(error.value) + error.value.hint
+
+
+def test_an_answer_without_end_is_not_read_to_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(litellm_http, "MAX_BYTES", 100)
+    with pytest.raises(Rejected, match="larger than"):
+        server.gateway().routing()
+
+
+def test_a_key_file_is_read_again_each_time(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    gateway = server.gateway(key_file=str(path))
+    with pytest.raises(Forbidden, match="cannot be read"):
+        gateway.routing()
+    for key in ("sk-a", "sk-b"):
+        path.write_text(f"{key}\n")
+        gateway.routing()
+    assert server.keys == {"Bearer sk-a", "Bearer sk-b"}
+    path.write_text("sk-\u00e9")
+    with pytest.raises(Forbidden, match="characters no key has"):
+        gateway.routing()
+
+
+def test_a_proxy_that_is_away_is_told_since_when(server: Server) -> None:
+    gateway = server.gateway()
+    assert gateway.probe().reachable
+    server.answers["/health/readiness/details"] = (503, {})
+    status = gateway.probe()
+    assert (status.reachable, status.since, status.message) == (False, NOW, "LiteLLM of east is out of order (503).")
+    nobody = LiteLLMGateway("LiteLLM", GatewayAccess("http://127.0.0.1:9"), clock=lambda: NOW)
+    with pytest.raises(SourceUnavailable, match="cannot be reached"):
+        nobody.routing()
+    nobody.close()
+
+
+def test_the_address_is_shown_without_its_credentials() -> None:
+    gateway = LiteLLMGateway("LiteLLM", GatewayAccess("http://u:p@127.0.0.1:9/base/"), clock=lambda: NOW)
+    assert gateway.probe().address == "http://127.0.0.1:9/base"
+
+
+def test_traffic_is_not_counted_here(server: Server) -> None:
+    with pytest.raises(NotFound):
+        server.gateway().traffic(Window(NOW - timedelta(days=1), NOW, timedelta(minutes=5)))
