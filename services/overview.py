@@ -5,16 +5,14 @@ from datetime import timedelta
 
 import pandas as pd
 
-from services import fleet, metrics, utilisation
-from services.domain import attribution, capacity, findings, gpus
-from services.domain.findings import Finding
+from services import fleet, utilisation
+from services.domain import attribution, capacity, gpus
 from services.domain.scope import Scope
-from services.domain.signals import Combine, Query
-from services.merge import merged
+from services.domain.signals import Combine
 from services.panels import read as panels
 from services.panels.catalogue import PANELS
 from services.ports import Sources
-from services.reading import Absence, Reading
+from services.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -87,56 +85,3 @@ def funnel(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
         table.absence,
         tuple(dict.fromkeys((*nodes.notes, *table.notes))),
     )
-
-
-def attention(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
-    """Everything that needs attention in the scope, ranked. Sources that cannot be asked cost their own findings."""
-    nodes, pools, waiting = (ask(sources, scope) for ask in (fleet.nodes, fleet.pools, fleet.waiting))
-    table = utilisation.table(sources, replace(scope, range="1h"))
-    codes = xids(sources, scope)
-    found: list[Finding] = []
-    if nodes.value is not None:
-        found += [*findings.broken_nodes(nodes.value), *findings.drifted_nodes(nodes.value)]
-    if waiting.value is not None:
-        found += findings.unmet(waiting.value, sources.now())
-    if pools.value is not None and waiting.value is not None:
-        found += findings.saturated(pools.value, waiting.value, sources.policy.saturated_above)
-    if table.value is not None:
-        spend = 0.0 if nodes.value is None else float((nodes.value["gpus"] * nodes.value["price"] * 24).sum())
-        found += findings.idle(table.value, round(sources.policy.idle_after / timedelta(minutes=1)), spend)
-        if nodes.value is not None and not scope.by_owner:
-            seen = set(zip(table.value["cluster"], table.value["node"], strict=True))
-            found += findings.silent_nodes(nodes.value, seen)
-    if codes.value is not None:
-        found += findings.sick_gpus(codes.value)
-    if scope.by_owner:
-        mine = {"idle", "unmet"}
-        found = [f for f in found if f.key.split("/", 1)[0] in mine]
-    problem = nodes.problem or table.problem or codes.problem
-    absence = Absence.LOADING if nodes.absence is Absence.LOADING and not found else None
-    return Reading(
-        findings.ranked(findings.folded(found)),
-        nodes.as_of,
-        problem,
-        absence,
-        tuple(dict.fromkeys((*nodes.notes, *table.notes))),
-    )
-
-
-def xids(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
-    """The last XID of every GPU of the scope: ``cluster``, ``node``, ``pool``, ``model``, ``gpu``, ``value``."""
-    parts = []
-    for source in sources.chosen(scope.cluster):
-        answer = metrics.instant(sources, source, Query("xid", ("node", "gpu")), metrics.moment(sources))
-        value = None
-        if answer.value is not None:
-            stock = fleet.nodes(sources, Scope(cluster=source.name)).value
-            place = None if stock is None else stock.set_index("node")[["pool", "model"]].reindex(answer.value["node"])
-            value = answer.value.assign(
-                cluster=source.name,
-                pool="" if place is None else place["pool"].fillna("").to_numpy(),
-                model="" if place is None else place["model"].fillna("").to_numpy(),
-            )
-            value = scope.keep(value)
-        parts.append(Reading(value, answer.as_of, answer.problem, answer.absence, answer.notes))
-    return merged(parts, lambda found: pd.concat(found, ignore_index=True))

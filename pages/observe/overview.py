@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import attention, panels, queries, shell, tables, tiles
+from pages.ui import actions, attention, panels, queries, shell, tables, tiles
 
 page = shell.page("Overview")
 scope, mode = page.scope, page.mode
@@ -12,6 +12,7 @@ scope, mode = page.scope, page.mode
 def picture() -> None:
     """Everything that moves: tiles, funnel, findings, pools."""
     tiles.overview(page)
+    tiles.levers(page)
     left, right = st.columns([5, 6], gap="medium")
     with left:
         st.subheader("Where the GPUs go", anchor=False, help="Each stage is a part of the one above it; now.")
@@ -44,3 +45,4 @@ picture()
 shell.glossary(
     "GPU equivalent", "Held", "Free", "Active", "Effective", "Held idle", "Out of use", "Unmet demand", "List price"
 )
+actions.host()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import queries, shell, tables, words
+from pages.ui import actions, proposal, queries, shell, tables, words
 from pages.ui.shell import Page
 from services import runtime
 from services.domain import findings
@@ -54,6 +54,14 @@ def _row(page: Page, finding: Finding, place: int) -> None:
             )
             if _stake(finding):
                 st.markdown(f"**{_stake(finding)}**", width="content")
+            if finding.fix is not None and proposal.acts():
+                actions.button(
+                    words.plain(finding.fix.label),
+                    finding.fix.action,
+                    finding.fix.params,
+                    key=f"fix_{finding.key}",
+                    icon=":material/build:",
+                )
         st.caption(f":{colour}[**{word}**] · " + " · ".join(_facts(finding)))
 
 

@@ -12,6 +12,8 @@ from pages.ui.theme import Theme
 from services.domain.signals import Unit
 
 HEIGHT = 300
+LABEL = 70
+"""Characters of an operation's summary that a hover has room for."""
 USE_SYMBOLS = {
     "active": "square",
     "held idle": "diamond",
@@ -73,12 +75,13 @@ def lines(
     *,
     stacked: bool = False,
     target: tuple[str, float] | None = None,
+    marks: pd.DataFrame | None = None,
     height: int = HEIGHT,
 ) -> go.Figure:
     """A line (or stacked area) per ``group`` of a trend with ``at``, ``group``, ``value``; gaps stay gaps.
 
-    Colours are the theme's, in the order of the sorted group names, so that a group keeps its colour on every chart of
-    a page.
+    ``marks`` (``at``, ``summary``, ``state``) are operations, drawn as named vertical lines. Colours are the
+    theme's, in the order of the sorted group names, so that a group keeps its colour on every chart of a page.
     """
     figure = go.Figure()
     spec, suffix = _FORMATS[unit]
@@ -110,10 +113,43 @@ def lines(
             annotation_text=name,
             annotation_position="top left",
         )
+    if marks is not None and len(marks) and len(trend):
+        _mark(figure, marks, times(trend["at"], zone), zone, theme)
     figure.update_xaxes(tickangle=0, nticks=7, title=None)
     top = [0, 1] if unit is Unit.RATIO else None
     figure.update_yaxes(tickformat=spec, ticksuffix=suffix, range=top, rangemode="tozero", title=None)
     return _layout(figure, height=height, legend=len(groups) > 1)
+
+
+def _mark(figure: go.Figure, marks: pd.DataFrame, drawn: np.ndarray, zone: str, theme: Theme) -> None:
+    """Operations on a trend drawn at instants: a dashed line each, with a pin at its top that says what was done."""
+    at = times(marks["at"], zone)
+    for instant in at:
+        figure.add_shape(
+            type="line", x0=instant, x1=instant, y0=0, y1=1, yref="paper", opacity=0.6,
+            line={"width": 1, "dash": "dash", "color": theme.text},
+        )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=at,
+            y=[1.0] * len(at),
+            yaxis="y2",
+            mode="markers",
+            name="Operations",
+            marker={"symbol": "triangle-down", "size": 10, "color": theme.text},
+            text=[plain(f"{_short(row.summary)} ({row.state})") for row in marks.itertuples()],
+            hovertemplate="%{text}<extra>operation</extra>",
+            cliponaxis=False,
+            showlegend=False,
+        )
+    )
+    figure.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True})
+    # Plotly leaves room around pins, and none around lines: the window stays the window.
+    figure.update_xaxes(range=[min(x.min() for x in (at, drawn)), max(x.max() for x in (at, drawn))])
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LABEL else f"{text[: LABEL - 1]}…"
 
 
 def funnel(stages: pd.DataFrame, theme: Theme) -> go.Figure:

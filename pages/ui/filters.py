@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.ui import queries, words
-from services.domain.scope import Scope
+from services.domain.scope import Scope, Sight
 from services.domain.window import RANGES
 
 KEYS = {"cluster": "cluster", "pool": "pool", "model": "model", "namespace": "ns", "team": "team", "range": "range"}
@@ -21,8 +21,8 @@ _WORDS = {
 LONGEST = 512
 
 
-def draw() -> Scope:
-    """Draw the filters where we are and return what is chosen.
+def draw(sees: Sight) -> Scope:
+    """Draw the filters where we are and return what is chosen; they offer only what the person sees.
 
     A value in the link that is not known (yet) stays chosen and is marked so: dropping it would silently widen the
     view.
@@ -36,9 +36,9 @@ def draw() -> Scope:
         bind="query-params",
         width="stretch",
     )
-    known = queries.choices(queries.mode())
+    known = queries.choices(queries.mode(), sees)
     chosen = {name: _choose(name, known.get(name, ())) for name in _WORDS}
-    return Scope(**chosen, range=picked or DEFAULT_RANGE)
+    return Scope(**chosen, range=picked or DEFAULT_RANGE, sees=sees)
 
 
 def _choose(name: str, known: Sequence[str]) -> str:

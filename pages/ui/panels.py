@@ -1,5 +1,6 @@
 """Draws panels: the catalogue's trends and the few figures with a shape of their own."""
 
+import pandas as pd
 import streamlit as st
 
 from pages.ui import charts, queries, shell, theme, words
@@ -21,6 +22,11 @@ def nothing(title: str, why: str) -> None:
         st.markdown(f"**{title}.** {why}")
 
 
+def operations(page: Page) -> pd.DataFrame | None:
+    """What people did in the window, to be marked on trends; None while the record cannot be read."""
+    return queries.marks(page.mode, page.scope).value
+
+
 def show(panel_id: str, page: Page, group: str, *, key: str) -> None:
     """One trend of the catalogue, split by ``group``."""
     panel = PANELS[panel_id]
@@ -35,7 +41,15 @@ def show(panel_id: str, page: Page, group: str, *, key: str) -> None:
     if panel.target:
         level = getattr(queries.policy(), panel.target)
         target = (f"target {words.share(level)}", level)
-    figure = charts.lines(trend, panel.unit, zone(), theme.current(), stacked=panel.kind is Kind.STACK, target=target)
+    figure = charts.lines(
+        trend,
+        panel.unit,
+        zone(),
+        theme.current(),
+        stacked=panel.kind is Kind.STACK,
+        target=target,
+        marks=operations(page),
+    )
     st.plotly_chart(
         figure,
         key=key,
@@ -85,6 +99,7 @@ def utilisation(page: Page) -> None:
         zone(),
         theme.current(),
         target=(f"target {words.share(target)}", target),
+        marks=operations(page),
         height=170,
     )
     st.plotly_chart(

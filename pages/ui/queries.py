@@ -3,14 +3,20 @@
 import pandas as pd
 import streamlit as st
 
-from services import fleet, health, overview, runtime, utilisation, workloads
+from services import attention as attentive
+from services import audit, fleet, health, overview, runtime, sharing, utilisation, workloads
 from services.domain.attribution import OWNER_GROUPS
 from services.domain.findings import Finding
-from services.domain.scope import Scope
+from services.domain.headroom import Want
+from services.domain.scope import Scope, Sight
+from services.gateway import read as gateway
+from services.headroom import read as headroom_read
+from services.headroom import shapes as headroom_shape
+from services.headroom import survey
 from services.overview import Headline
 from services.panels import read as panels
 from services.panels.catalogue import PANELS
-from services.ports import Policy
+from services.ports import Event, Policy
 from services.reading import Reading
 
 _LIVE = {"ttl": "15s", "max_entries": 128, "show_spinner": False, "refresh_mode": "background"}
@@ -26,10 +32,10 @@ def policy() -> Policy:
     return runtime.current().policy
 
 
-@st.cache_data(ttl="15s", max_entries=8, show_spinner=False, refresh_mode="background")
-def choices(mode: str) -> dict[str, list[str]]:
+@st.cache_data(ttl="15s", max_entries=64, show_spinner=False, refresh_mode="background")
+def choices(mode: str, sees: Sight) -> dict[str, list[str]]:
     """What the global filters offer."""
-    return fleet.choices(runtime.current())
+    return fleet.choices(runtime.current(), sees)
 
 
 @st.cache_data(**_LIVE)
@@ -53,7 +59,7 @@ def funnel(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
 @st.cache_data(**_LIVE)
 def attention(mode: str, scope: Scope) -> Reading[list[Finding]]:
     """What needs attention, ranked."""
-    return overview.attention(runtime.current(), scope)
+    return attentive.read(runtime.current(), scope)
 
 
 @st.cache_data(**_LIVE)
@@ -158,3 +164,88 @@ def workload_totals(mode: str, scope: Scope) -> Reading[workloads.Totals]:
 def class_hours(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
     """GPU-hours of the window by class of use."""
     return workloads.class_hours(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def marks(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Operations to mark on the trends of the scope's window."""
+    sources = runtime.current()
+    return audit.marks(sources, scope, fleet.window(sources, scope))
+
+
+@st.cache_data(ttl="2s", max_entries=64, show_spinner=False)
+def operations(mode: str, range: str, cluster: str, own: str) -> Reading[pd.DataFrame]:  # noqa: A002
+    """Operations of a time range, newest first; of one person when ``own`` names one."""
+    return audit.operations(runtime.current(), range, cluster, own)
+
+
+def operation(id: str, own: str = "") -> Reading[audit.Record]:
+    """One operation as it is now: whoever watches one run is not shown an older answer."""
+    return audit.operation(runtime.current(), id, own)
+
+
+def today(record: audit.Record) -> Reading[pd.DataFrame]:
+    """What an operation set beside what is live now; asked when somebody wants to know."""
+    return audit.today(runtime.current(), record.plan)
+
+
+@st.cache_data(ttl="60s", max_entries=2, show_spinner=False)
+def chain(mode: str) -> Reading[audit.Chain]:
+    """Whether the audit is as it was written."""
+    return audit.chain(runtime.current())
+
+
+@st.cache_data(ttl="2s", max_entries=2, show_spinner=False)
+def breaker(mode: str) -> Reading[Event]:
+    """What tripped the fleet-wide breaker, if it is open."""
+    return audit.breaker(runtime.current())
+
+
+@st.cache_data(**_LIVE)
+def headroom(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Warm units, their use and how starts were served, by pool."""
+    return headroom_read.pools(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def headroom_summary(mode: str, scope: Scope) -> Reading[headroom_read.Summary]:
+    """Headline figures of the Headroom page."""
+    return headroom_read.summary(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def headroom_shapes(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """What one replica of each workload asks for."""
+    return headroom_shape.shapes(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def headroom_weighed(mode: str, want: Want) -> Reading[survey.Found]:
+    """What a number of warm units in one pool would take."""
+    return survey.weigh(runtime.current(), want)
+
+
+@st.cache_data(**_LIVE)
+def shared_nodes(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """GPU nodes and how each is divided."""
+    return sharing.nodes(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def sharing_desk(
+    mode: str, scope: Scope, cluster: str, nodes: tuple[str, ...], layout: str, drain: bool
+) -> Reading[sharing.Desk]:
+    """What could be done with nodes, and what a layout would do."""
+    return sharing.desk(runtime.current(), cluster, nodes, layout, drain=drain, sees=scope.sees)
+
+
+@st.cache_data(**_LIVE)
+def sharing_findings(mode: str, scope: Scope) -> list[Finding]:
+    """Where sharing would free GPUs."""
+    return sharing.findings(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def routing(mode: str, cluster: str) -> Reading[gateway.Board]:
+    """What the gateway of a cluster routes by: its file and its process."""
+    return gateway.board(runtime.current(), cluster)

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from pages.ui import filters, kept, queries, words
+from pages.ui import filters, identity, kept, queries, words
 from services import runtime
+from services.access import User
 from services.domain.glossary import GLOSSARY
 from services.domain.scope import Scope
 from services.errors import OpsError
@@ -54,7 +55,37 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "Who holds GPUs, and do they use them?",
         ),
     ),
+    "Operate": (
+        Entry(
+            "pages/operate/headroom.py",
+            "Headroom",
+            ":material/mode_heat:",
+            "headroom",
+            "Is warm capacity ready for the next start, what does it cost and is it used?",
+        ),
+        Entry(
+            "pages/operate/sharing.py",
+            "Sharing",
+            ":material/call_split:",
+            "sharing",
+            "How is each node's GPU divided, and what would another division give?",
+        ),
+        Entry(
+            "pages/operate/fallback_edit.py",
+            "Fallbacks",
+            ":material/alt_route:",
+            "fallback-edit",
+            "Where does a request go when the first choice fails, and in which order?",
+        ),
+    ),
     "Administer": (
+        Entry(
+            "pages/admin/audit.py",
+            "Audit",
+            ":material/history:",
+            "audit",
+            "Who changed what, when and why, did it work, and can it be taken back?",
+        ),
         Entry(
             "pages/admin/sources.py",
             "Sources",
@@ -76,10 +107,11 @@ class Page:
 
     scope: Scope
     mode: str
+    user: User
 
 
-def navigation() -> Any:
-    """Register the pages; returns the one to run."""
+def navigation(*, shown: bool) -> Any:
+    """Register the pages; returns the one to run. ``shown``: with the menu, for people who are let in."""
     kept.begin()
     pages = {
         section: [
@@ -88,16 +120,16 @@ def navigation() -> Any:
         ]
         for section, entries in SECTIONS.items()
     }
-    return st.navigation(pages, position="sidebar", expanded=True)
+    return st.navigation(pages, position="sidebar" if shown else "hidden", expanded=True)
 
 
-def frame(title: str) -> None:
-    """The sidebar around the page of that title: scope and live switch."""
+def frame(title: str, user: User) -> None:
+    """The sidebar around the page of that title: scope and live switch, and who is logged in."""
     kept.recall(title)
     with st.sidebar:
         if queries.mode() == "demo":
             st.badge("Demo estate: simulated data", icon=":material/science:", color="orange", width="stretch")
-        scope = filters.draw()
+        scope = filters.draw(user.sees)
         st.toggle(
             "Live",
             value=True,
@@ -107,6 +139,7 @@ def frame(title: str) -> None:
         )
         if any((scope.cluster, scope.pool, scope.model, scope.namespace, scope.team)):
             st.button("Clear filters", icon=":material/filter_alt_off:", on_click=_clear, width="stretch")
+        identity.shown(user)
     kept.keep(title)
     st.session_state[_STATE] = scope
 
@@ -128,7 +161,7 @@ def page(title: str) -> Page:
             ":material/science: **Demo estate.** Everything here is simulated; no cluster is connected. "
             "The README says how to connect yours."
         )
-    return Page(scope, queries.mode())
+    return Page(scope, queries.mode(), identity.user())
 
 
 def _question(title: str) -> str:
@@ -140,6 +173,7 @@ def live(body: Callable[[], None]) -> Callable[[], None]:
     period = queries.policy().refresh_s if st.session_state.get("live", True) else None
 
     def refreshed() -> None:
+        identity.user()  # a login may end while its page refreshes itself
         st.session_state[_TOLD] = []
         body()
 

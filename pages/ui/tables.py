@@ -128,6 +128,57 @@ FINDINGS = {
     "cluster": C.TextColumn("Cluster"),
 }
 
+OPERATIONS = {
+    "state": C.TextColumn("State"),
+    "summary": C.TextColumn("What", width="large", pinned=True),
+    "at": C.DatetimeColumn("When", format="distance"),
+    "actor_name": C.TextColumn("Who"),
+    "reason": C.TextColumn("Why", width="medium"),
+    "outcome": C.TextColumn("Outcome", width="medium"),
+    "verification": C.TextColumn("Seen afterwards", width="medium"),
+    "action": C.TextColumn("Action"),
+    "clusters": C.TextColumn("Clusters"),
+    "roles": C.TextColumn("Roles"),
+    "address": C.TextColumn("From"),
+    "finished_at": C.DatetimeColumn("Ended", format="distance"),
+    "undone_by": C.TextColumn("Taken back by", help="Id of the operation that took it back"),
+    "undoes": C.TextColumn("Takes back", help="Id of the operation it takes back"),
+    "mode": C.TextColumn("Sources", help="demo or live"),
+    "id": C.TextColumn("Id"),
+}
+
+OPERATION_STEPS = {
+    "step": C.NumberColumn("Step", pinned=True),
+    "state": C.TextColumn("State"),
+    "says": C.TextColumn("What", width="large"),
+    "note": C.TextColumn("Said last", width="medium"),
+    "object": C.TextColumn("Object"),
+    "group": C.TextColumn("Group"),
+    "started_at": C.DatetimeColumn("Started", format="YYYY-MM-DD HH:mm:ss"),
+    "ended_at": C.DatetimeColumn("Ended", format="YYYY-MM-DD HH:mm:ss"),
+    "kind": C.TextColumn("Kind"),
+}
+
+EVENTS = {
+    "at": C.DatetimeColumn("When", format="YYYY-MM-DD HH:mm:ss", pinned=True),
+    "kind": C.TextColumn("Event"),
+    "says": C.TextColumn("What", width="large"),
+    "actor": C.TextColumn("By"),
+    "step": C.NumberColumn("Step"),
+    "id": C.NumberColumn("Number", help="Its place in the chain"),
+    "hash": C.TextColumn("Hash", help="SHA-256 over the event and the hash of the one before"),
+}
+
+TODAY = {
+    "object": C.TextColumn("Object", pinned=True),
+    "field": C.TextColumn("Field"),
+    "before": C.TextColumn("Before"),
+    "set": C.TextColumn("As set"),
+    "now": C.TextColumn("Now"),
+    "state": C.TextColumn("Now is", help="as set, as before, different, not known"),
+    "cluster": C.TextColumn("Cluster"),
+}
+
 STORES = {
     "kind": C.TextColumn("Kind", pinned=True),
     "state": C.TextColumn("State"),

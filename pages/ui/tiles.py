@@ -8,6 +8,8 @@ import streamlit as st
 from pages.ui import queries, shell, words
 from pages.ui.shell import Page
 from services.domain import attribution
+from services.domain.findings import Finding
+from services.headroom.read import Summary as HeadroomSummary
 from services.overview import Headline
 from services.reading import Reading
 
@@ -52,6 +54,63 @@ def overview(page: Page) -> None:
         shell.shown(head, "Inventory")
     if trend.value is None or trend.absence is not None or trend.problem is not None:
         shell.shown(trend, "Utilisation")
+
+
+def levers(page: Page) -> None:
+    """What can be done about it: warm headroom, what sharing would add, and what people changed."""
+    warm = queries.headroom_summary(page.mode, page.scope)
+    more = queries.sharing_findings(page.mode, page.scope)
+    changed = queries.operations(page.mode, "24h", page.scope.cluster, "" if page.scope.sees.whole else page.user.id)
+    with st.container(key="overview_levers"):
+        one, two, three, four = _four()
+        with one:
+            _warm(warm.value)
+        with two:
+            _started(warm.value, page.scope.range)
+        with three:
+            _sharable(more)
+        with four:
+            _changed(changed.value)
+
+
+def _warm(value: HeadroomSummary | None) -> None:
+    tip = "Units of capacity kept ready on purpose for the next start, of those asked for; at list prices."
+    if value is None:
+        tile("Warm headroom", None, None, tip=tip)
+    elif not value.units:
+        tile("Warm headroom", "0 units", "nothing is kept warm", tip=tip)
+    else:
+        money = "" if value.usd_per_day is None else f", {words.money(value.usd_per_day)} a day"
+        colour: Colour = "green" if value.ready >= value.units else "orange"
+        tile("Warm headroom", words.counted(value.ready, "unit"), f"of {value.units} asked for{money}", colour, tip)
+
+
+def _started(value: HeadroomSummary | None, range_name: str) -> None:
+    tip = "GPU pods placed at once on a node that was there, of all placed in the window that still exist."
+    label = f"Warm starts, {range_name}"
+    if value is None or not value.starts:
+        tile(label, None, None if value is None else "no start in the window", tip=tip)
+        return
+    cold = value.starts - value.warm
+    tile(label, words.share(value.warm / value.starts), f"{cold} of {value.starts} had to wait", tip=tip)
+
+
+def _sharable(found: list[Finding]) -> None:
+    tip = "GPU equivalents that would be free if small workloads shared GPUs they now hold whole."
+    gpus = sum(finding.gpus or 0.0 for finding in found)
+    under = f"by dividing GPUs in {words.counted(len(found), 'pool')}" if found else "no pool would gain"
+    tile("Sharing would free", words.gpus(gpus), under, tip=tip)
+
+
+def _changed(frame: pd.DataFrame | None) -> None:
+    tip = "Operations people began here in the last 24 hours; the Audit page has each of them."
+    if frame is None:
+        tile("Changes, 24h", None, None, tip=tip)
+        return
+    stopped = int((frame["state"].isin(["failed", "interrupted", "unverified"]) & (frame["undone_by"] == "")).sum())
+    running = int((frame["state"] == "running").sum())
+    under = f"{stopped} did not succeed" if stopped else f"{running} running now" if running else "none is open"
+    tile("Changes, 24h", str(len(frame)), under, "red" if stopped else "off", tip)
 
 
 def _against_target(trend: Reading[pd.DataFrame], target: float, range_name: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from pages.ui.shell import SECTIONS, Entry
 from services import runtime
@@ -34,6 +35,7 @@ def opened(sources: Sources, path: str = "overview", /, **params: str) -> AppTes
     at.query_params.update(params)
     if not ENTRIES[path].default:
         at.switch_page(ENTRIES[path].script)
+        at._page_hash = calc_hash(path)  # before the first run the harness knows files, and not what they are called
     return rerun(at, sources)
 
 

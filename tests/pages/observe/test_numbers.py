@@ -14,6 +14,10 @@ def test_the_overview_says_what_was_worked_out() -> None:
         "Free GPUs": ("1", "of 16 on 2 nodes"),
         "Unmet demand": ("1 pod", "20 min: No free GPU"),
         "GPUs out of use": ("1", "1 node affected"),
+        "Warm headroom": ("0 units", "nothing is kept warm"),
+        "Warm starts, 24h": ("—", "no start in the window"),
+        "Sharing would free": ("0 GPUs", "no pool would gain"),
+        "Changes, 24h": ("—", ""),
     }
 
 

@@ -127,3 +127,33 @@ def test_bands_stack_held_and_free() -> None:
         ("Free", ["0–10"], [1.0]),
     ]
     assert figure.layout.barmode == "stack"
+
+
+def marks(*summaries: str) -> pd.DataFrame:
+    return pd.DataFrame({"at": AT[: len(summaries)], "summary": summaries, "state": "done"})
+
+
+def test_operations_are_dashed_lines_with_a_pin_that_says_what_was_done() -> None:
+    figure = charts.lines(trend(a=[0.5] * 3), Unit.RATIO, "Asia/Tokyo", THEME, marks=marks("warm 2 → 3", "<b>x</b>"))
+    assert [(shape.line.dash, shape.x0) for shape in figure.layout.shapes] == [
+        ("dash", np.datetime64("2026-06-03T21:00")),
+        ("dash", np.datetime64("2026-06-03T21:01")),
+    ]
+    pins = figure.data[-1]
+    assert pins.marker.symbol == "triangle-down"
+    assert list(pins.text) == ["warm 2 → 3 (done)", "&lt;b&gt;x&lt;/b&gt; (done)"]
+    assert figure.layout.showlegend is False
+    assert figure.layout.xaxis.range == (np.datetime64("2026-06-03T21:00"), np.datetime64("2026-06-03T21:02"))
+
+
+def test_a_trend_without_operations_has_nothing_more() -> None:
+    none = marks().astype({"summary": "str"})
+    for given in (None, none):
+        figure = charts.lines(trend(a=[0.5] * 3), Unit.RATIO, "UTC", THEME, marks=given)
+        assert len(figure.data) == 1
+        assert figure.layout.shapes == ()
+
+
+def test_a_long_summary_is_cut_in_the_hover() -> None:
+    figure = charts.lines(trend(a=[0.5] * 3), Unit.RATIO, "UTC", THEME, marks=marks("x" * 500))
+    assert len(figure.data[-1].text[0]) == charts.LABEL + len(" (done)")

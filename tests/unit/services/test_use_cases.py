@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services import fleet, health, merge, overview, snapshots, utilisation, workloads
+from services import attention, fleet, health, merge, overview, snapshots, utilisation, workloads
 from services.domain.scope import Scope
 from services.domain.window import ending
 from services.panels import read
@@ -78,7 +78,7 @@ def test_dead_metrics_cost_utilisation_and_keep_the_inventory() -> None:
     rows = workloads.table(sources, ALL)
     assert rows.value["held"].sum() == 14
     assert rows.value["gpu_hours"].isna().all()
-    kinds = {finding.kind for finding in overview.attention(sources, ALL).value}
+    kinds = {finding.kind for finding in attention.read(sources, ALL).value}
     assert kinds == {"Unmet demand", "GPUs lost"}
 
 

@@ -1,0 +1,104 @@
+"""What needs attention in the whole console, ranked: each source costs its own findings when it cannot be asked."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import pandas as pd
+
+from services import audit, fleet, metrics, sharing, utilisation
+from services.domain import findings, headroom_findings, operation_findings
+from services.domain.findings import Finding
+from services.domain.scope import Scope
+from services.domain.signals import Query
+from services.domain.veil import named
+from services.headroom import read as headroom
+from services.merge import merged
+from services.ports import Sources
+from services.reading import Absence, Problem, Reading
+
+_OF_OWNERS = frozenset({"idle", "unmet"})
+"""Kinds of key that speak of somebody's workload; the others are about hardware or the console."""
+
+
+def read(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
+    """Everything that needs attention in the scope."""
+    nodes, table, codes = fleet.nodes(sources, scope), _held(sources, scope), xids(sources, scope)
+    kept, changed = headroom.pools(sources, scope), audit.operations(sources, "24h", scope.cluster)
+    found = [
+        *_hardware(sources, scope, nodes.value),
+        *_demand(sources, scope),
+        *_use(sources, scope, table.value, nodes.value),
+        *(() if codes.value is None else findings.sick_gpus(codes.value)),
+    ]
+    if kept.value is not None:
+        found = [*headroom_findings.offered(found, kept.value), *headroom_findings.cold(kept.value, scope.range)]
+    found += sharing.findings(sources, scope)
+    if scope.sees.whole and changed.value is not None:
+        found += operation_findings.stopped(changed.value, pd.Timestamp(sources.now()))
+        tripped = audit.breaker(sources).value
+        found += [] if tripped is None else [operation_findings.tripped(tripped.says, pd.Timestamp(tripped.at))]
+    if scope.by_owner:
+        found = [f for f in found if f.key.split("/", 1)[0] in _OF_OWNERS]
+    return Reading(
+        findings.ranked(findings.folded(found)),
+        nodes.as_of,
+        _first(nodes, table, codes, changed),
+        Absence.LOADING if nodes.absence is Absence.LOADING and not found else None,
+        tuple(dict.fromkeys((*nodes.notes, *table.notes))),
+    )
+
+
+def _first(*readings: Reading[pd.DataFrame]) -> Problem | None:
+    return next((reading.problem for reading in readings if reading.problem is not None), None)
+
+
+def _held(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
+    return utilisation.table(sources, replace(scope, range="1h"))
+
+
+def _hardware(sources: Sources, scope: Scope, nodes: pd.DataFrame | None) -> Iterable[Finding]:
+    if nodes is None:
+        return []
+    found = [*findings.broken_nodes(nodes), *findings.drifted_nodes(nodes)]
+    # How many wait in the cluster is a number that names nobody.
+    pools, queue = fleet.pools(sources, scope), fleet.waiting(sources, scope if scope.sees.whole else scope.hardware)
+    if pools.value is not None and queue.value is not None:
+        found += findings.saturated(pools.value, queue.value, sources.policy.saturated_above)
+    return found
+
+
+def _demand(sources: Sources, scope: Scope) -> Iterable[Finding]:
+    waiting = fleet.waiting(sources, scope).value
+    return [] if waiting is None else findings.unmet(waiting, sources.now())
+
+
+def _use(sources: Sources, scope: Scope, table: pd.DataFrame | None, nodes: pd.DataFrame | None) -> Iterable[Finding]:
+    if table is None:
+        return []
+    spend = 0.0 if nodes is None else float((nodes["gpus"] * nodes["price"] * 24).sum())
+    minutes = round(sources.policy.idle_after / timedelta(minutes=1))
+    found = list(findings.idle(named(table, scope.sees), minutes, spend))
+    if nodes is not None and not scope.by_owner:
+        seen = set(zip(table["cluster"], table["node"], strict=True))
+        found += findings.silent_nodes(nodes, seen)
+    return found
+
+
+def xids(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
+    """The last XID of every GPU of the scope: ``cluster``, ``node``, ``pool``, ``model``, ``gpu``, ``value``."""
+    parts = []
+    for source in sources.chosen(scope.cluster):
+        answer = metrics.instant(sources, source, Query("xid", ("node", "gpu")), metrics.moment(sources))
+        value = None
+        if answer.value is not None:
+            stock = fleet.nodes(sources, Scope(cluster=source.name)).value
+            place = None if stock is None else stock.set_index("node")[["pool", "model"]].reindex(answer.value["node"])
+            value = answer.value.assign(
+                cluster=source.name,
+                pool="" if place is None else place["pool"].fillna("").to_numpy(),
+                model="" if place is None else place["model"].fillna("").to_numpy(),
+            )
+            value = scope.keep(value)
+        parts.append(Reading(value, answer.as_of, answer.problem, answer.absence, answer.notes))
+    return merged(parts, lambda found: pd.concat(found, ignore_index=True))
