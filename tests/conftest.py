@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.ports import Sources
+from services.ports import Sources, Work
 from tests import postgresql
 
 NOW = datetime(2026, 6, 3, 12, 0, 30, tzinfo=UTC)
@@ -49,12 +49,17 @@ class Inline(Executor):
         return future
 
 
-def demo_sources(at: datetime = NOW, **changes: Any) -> Sources:
-    """The demo estate at a frozen instant."""
+def demo_sources(
+    at: datetime = NOW, *, clock: Callable[[], datetime] | None = None, work: Work | None = None, **changes: Any
+) -> Sources:
+    """The demo estate at a frozen instant, or by a ``clock``; what is written to it is kept in memory.
+
+    ``changes`` go to :func:`services.demo.build`: a ``journal`` to share, ``forbidden`` verbs, ``gpus``…
+    """
     from services import demo
 
-    pool = Inline()
-    return Sources(mode="demo", clusters=demo.build(clock=lambda: at, pool=pool, **changes), now=lambda: at, pool=pool)
+    now, pool = clock or (lambda: at), Inline()
+    return Sources(mode="demo", clusters=demo.build(clock=now, pool=pool, **changes), now=now, pool=pool, work=work)
 
 
 @pytest.fixture

@@ -1,33 +1,17 @@
-"""The world as a Kubernetes cluster: every kind we read, as it stands at the minute of the clock."""
+"""The world as a Kubernetes cluster: every kind we read, as it stands at the minute of the clock, and its writes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from threading import Lock
 
-from services.demo import controllers, events, karpenter, nodeobjects, podobjects, policies
+from services.access import User
+from services.demo import bodies, karpenter
 from services.demo.moment import Moment
+from services.demo.reaction import seen
+from services.demo.server import Server
 from services.demo.world import Site
 from services.domain.kinds import KINDS
-from services.domain.objects import Obj
 from services.ports import Snapshot, SourceStatus, StoreState
-
-_BUILDERS: Mapping[str, Callable[[Moment], Sequence[Obj]]] = {
-    "nodes": nodeobjects.nodes,
-    "pods": podobjects.pods,
-    "events": events.events,
-    "namespaces": policies.namespaces,
-    "replicasets": controllers.replicasets,
-    "deployments": controllers.deployments,
-    "statefulsets": controllers.statefulsets,
-    "daemonsets": controllers.daemonsets,
-    "jobs": controllers.jobs,
-    "hpas": controllers.hpas,
-    "quotas": policies.quotas,
-    "configmaps": lambda _moment: (),  # no Cluster Autoscaler here
-    "priorityclasses": policies.priorityclasses,
-    "nodepools": karpenter.nodepools,
-    "nodeclaims": karpenter.nodeclaims,
-}
 
 _GROUPS = frozenset(
     {
@@ -44,18 +28,25 @@ _GROUPS = frozenset(
         "storage.k8s.io",
     }
 )
+_KARPENTERS = frozenset({"karpenter.sh", "autoscaling.x-k8s.io", "nvidia.com"})
 
 
-class DemoCluster:
+class DemoCluster(Server):
     """One simulated cluster.
 
-    A snapshot is computed once a minute; its version is the number of the minute since the epoch plus the number of
-    recorded changes, so it grows with either.
+    A snapshot is computed once a minute, and at once after a write or when something happened because of one; its
+    version is the number of the minute since the epoch plus how often that was, so it grows with either.
     """
 
-    def __init__(self, site: Site, clock: Callable[[], datetime]) -> None:
-        self._site = site
-        self._clock = clock
+    def __init__(
+        self,
+        site: Site,
+        clock: Callable[[], datetime],
+        *,
+        actor: str = "demo",
+        forbidden: Collection[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(site, clock, actor=actor, forbidden=forbidden)
         self._lock = Lock()
         self._version = -1
         self._moment: Moment | None = None
@@ -64,23 +55,27 @@ class DemoCluster:
     def snapshot(self, kind: str) -> Snapshot:
         """The objects of a kind at the present minute. Raises KeyError for a kind that is not in KINDS."""
         with self._lock:
-            now = int(self._clock().timestamp()) // 60 * 60
-            version = now // 60 + len(self._site.changes)
+            clock = int(self._clock().timestamp())
+            site = seen(self._site, clock)
+            writes = [write.at for write in site.ledger.writes if write.at <= clock]
+            happened, last = 0, max(writes, default=0)
+            if site.reaction is not None:
+                happened, last = site.reaction.changes(clock), max(last, site.reaction.last(clock))
+            version = clock // 60 + len(writes) + happened
             if self._moment is None or version != self._version:
-                self._moment, self._version, self._snapshots = Moment(self._site, now), version, {}
+                now = max(clock // 60 * 60, last)
+                self._moment, self._version, self._snapshots = Moment(site, now), version, {}
             if kind not in self._snapshots:
                 self._snapshots[kind] = self._taken(kind, self._moment, version)
             return self._snapshots[kind]
 
     def _taken(self, kind: str, moment: Moment, version: int) -> Snapshot:
         known = KINDS[kind]
-        builder = _BUILDERS.get(kind)
-        if builder is None or (not known.installed and not karpenter.installed(moment)):
+        if kind not in bodies.BUILDERS or (not known.installed and not karpenter.installed(moment)):
             message = f"The cluster has no API for {known.plural}."
             return Snapshot(kind, (), version, StoreState.ABSENT, None, message=message)
-        return Snapshot(
-            kind, tuple(builder(moment)), version, StoreState.READY, datetime.fromtimestamp(moment.now, UTC)
-        )
+        objects = tuple(bodies.listed(moment, kind))
+        return Snapshot(kind, objects, version, StoreState.READY, datetime.fromtimestamp(moment.now, UTC))
 
     def probe(self) -> SourceStatus:
         """Always reachable."""
@@ -95,8 +90,12 @@ class DemoCluster:
         )
 
     def api_groups(self) -> frozenset[str]:
-        """The groups every server has, and Karpenter's where it is installed."""
-        return _GROUPS | {"karpenter.sh"} if self._site.plan.labels == "karpenter" else _GROUPS
+        """The groups every server has, and those of what is installed where Karpenter is."""
+        return _GROUPS | _KARPENTERS if self._site.plan.labels == "karpenter" else _GROUPS
+
+    def as_user(self, user: User) -> Server:
+        """The same writes, recorded under the person's name."""
+        return Server(self._site, self._clock, actor=user.id, forbidden=self._forbidden)
 
     def start(self) -> None:
         """Nothing to start: answers are computed when asked."""

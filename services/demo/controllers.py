@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from services.demo import exporter, names
+from services.demo import exporter, manifests, names
 from services.demo.estate import FOUNDED
 from services.demo.moment import Moment, PodFacts, controller, meta, stamp
 from services.demo.names import uid
-from services.demo.podobjects import PLUGIN, labels, owner, pool_selector
+from services.demo.podobjects import labels, owner, pool_selector
 from services.demo.policies import blocked_here, blocked_replicaset, blocked_since, blocked_uid, refusal_condition
 from services.demo.scenario import Blocked
 from services.demo.workloads import Work
@@ -14,7 +14,7 @@ from services.domain.objects import Generic
 
 
 def _of_kind(moment: Moment, *kinds: str) -> list[Work]:
-    return [work for work in moment.site.works if work.plan.kind in kinds]
+    return [work for work in moment.site.works if work.plan.kind in kinds and work.template is None]
 
 
 def _template(moment: Moment, work: Work) -> dict[str, Any]:
@@ -69,9 +69,12 @@ def deployments(moment: Moment) -> list[Generic]:
                     "template": _template(moment, work),
                 },
                 status={
+                    "observedGeneration": 1,
                     "replicas": wanted,
+                    "updatedReplicas": wanted,
                     "readyReplicas": ready,
                     "availableReplicas": ready,
+                    **({"unavailableReplicas": wanted - ready} if wanted > ready else {}),
                     "conditions": [available],
                 },
             )
@@ -109,6 +112,7 @@ def replicasets(moment: Moment) -> list[Generic]:
                     status={"replicas": len(own), "readyReplicas": sum(pod.ready <= moment.now for pod in own)},
                 )
             )
+    found.extend(_made_replicasets(moment))
     for blocked in blocked_here(moment):
         above = controller("Deployment", blocked.name, blocked_uid(moment, blocked, "deployment"))
         name = blocked_replicaset(blocked)
@@ -124,6 +128,34 @@ def replicasets(moment: Moment) -> list[Generic]:
                 ),
                 spec={"replicas": blocked.wants},
                 status={"replicas": 0, "conditions": [refusal_condition(moment, blocked)]},
+            )
+        )
+    return found
+
+
+def _made_replicasets(moment: Moment) -> list[Generic]:
+    """ReplicaSets of the Deployments people made, one for each template that has pods."""
+    site = moment.site
+    found = []
+    for work in site.works:
+        folded = site.ledger.folded(("Deployment", work.namespace, work.name), None, moment.now)
+        own = moment.by_work.get(work.index, [])
+        if work.template is None or not own or folded is None or folded.made is None:
+            continue
+        name = names.replicaset(site, work, 0)
+        above = uid(site, "made", "Deployment", work.namespace, work.name, folded.made.id)
+        found.append(
+            Generic(
+                metadata=meta(
+                    name,
+                    uid(site, "replicaset", work.namespace, name),
+                    min(pod.created for pod in own),
+                    namespace=work.namespace,
+                    labels=labels(work),
+                    owner=controller("Deployment", work.name, above),
+                ),
+                spec={"replicas": len(own), "selector": {"matchLabels": labels(work)}},
+                status={"replicas": len(own), "readyReplicas": sum(pod.ready <= moment.now for pod in own)},
             )
         )
     return found
@@ -205,24 +237,41 @@ def daemonsets(moment: Moment) -> list[Generic]:
     nodes = [facts for facts in moment.nodes if facts.slot.pool.instance.gpus]
     watched = [facts for facts in nodes if exporter.exporters(site, facts.slot.index)]
     plugged = [facts for facts in nodes if not site.placement.hit("plugin-gone", facts.slot.index)]
+    capable = sum(facts.slot.pool.instance.model is not None and facts.slot.pool.instance.model.mig for facts in nodes)
+    space, plugin = manifests.plugin(site)
     counts = {
-        PLUGIN: len(plugged),
-        "gpu-feature-discovery": len(nodes),
-        "dcgm-exporter": len(watched),
-        "nvidia-driver-daemonset": len(nodes),
+        (space, plugin): (len(nodes), len(plugged)),
+        (exporter.NAMESPACE, "gpu-feature-discovery"): (len(nodes), len(nodes)),
+        (exporter.NAMESPACE, "dcgm-exporter"): (len(nodes), len(watched)),
+        (exporter.NAMESPACE, "nvidia-driver-daemonset"): (len(nodes), len(nodes)),
+        (space, "nvidia-device-plugin-mps-control-daemon"): (0, 0),
     }
+    if manifests.operated(site):
+        counts[exporter.NAMESPACE, "nvidia-mig-manager"] = (capable, capable)
+    policy = controller("ClusterPolicy", "cluster-policy", uid(site, "clusterpolicy", "", "cluster-policy"))
     found = []
-    for name, ready in counts.items():
+    for (namespace, name), (wanted, ready) in counts.items():
         status = {
-            "desiredNumberScheduled": len(nodes),
-            "currentNumberScheduled": len(nodes),
+            "desiredNumberScheduled": wanted,
+            "currentNumberScheduled": wanted,
+            "updatedNumberScheduled": wanted,
             "numberReady": ready,
             "numberAvailable": ready,
-            "numberUnavailable": len(nodes) - ready,
+            "numberUnavailable": wanted - ready,
+            "observedGeneration": 1,
         }
-        identity = uid(site, "daemonset", exporter.NAMESPACE, name)
-        own = meta(name, identity, FOUNDED, namespace=exporter.NAMESPACE, labels={"app": name})
-        found.append(Generic(metadata=own, spec={"selector": {"matchLabels": {"app": name}}}, status=status))
+        own = meta(
+            name,
+            uid(site, "daemonset", namespace, name),
+            FOUNDED,
+            namespace=namespace,
+            labels={"app": name},
+            owner=policy if manifests.operated(site) and name.startswith("nvidia-") else None,
+        )
+        spec: dict[str, Any] = {"selector": {"matchLabels": {"app": name}}}
+        if (namespace, name) == (space, plugin):
+            spec["template"] = manifests.plugin_template(site)
+        found.append(Generic(metadata=own, spec=spec, status=status))
     return found
 
 

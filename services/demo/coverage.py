@@ -42,7 +42,7 @@ def coverage(site: Site, minute: int) -> Coverage:
             rows.append((signal, name, int(copies[has].sum()), gpus, datetime.fromtimestamp(minute, UTC)))
     carriers = pd.DataFrame(rows, columns=list(COVERAGE_COLUMNS)).astype(COVERAGE_COLUMNS)
     twice = jobs[roster.gpu_node] > 1
-    seen = there[roster.gpu_units[1]]
+    seen = readings.gpu_exists(now)[:, 0]
     owned = bool(owners.any())
     return Coverage(
         carriers=carriers,

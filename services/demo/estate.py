@@ -4,6 +4,8 @@ A *slot* is a place in the estate (the fourth T4 node); what stands in it can be
 (slot, generation). A :class:`Roster` lists the identities that exist in some span, one row each.
 """
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,13 +23,20 @@ Names = list[str]
 NEVER = 1 << 40
 """Seconds since the epoch that no clock reaches."""
 
+LEAD_S = 95
+"""From an autoscaler's claim of a node until it joins."""
+
 FOUNDED = 1_736_899_200
 """2025-01-15 00:00 UTC: when the oldest node joined."""
 
 
 @dataclass(frozen=True)
 class NodeSlot:
-    """A place for a node. ``ordinal`` counts within the pool's tile; ``generations_s`` is 0 for a node that stays."""
+    """A place for a node. ``ordinal`` counts within the pool's tile; ``generations_s`` is 0 for a node that stays.
+
+    A node that is replaced is away for the first ``gap_s`` of each generation. One that controllers added has a
+    ``name`` of its own and is there from ``born`` to ``gone``; ``burst``: the autoscaler adds and removes it.
+    """
 
     index: int
     pool: PoolPlan
@@ -36,6 +45,11 @@ class NodeSlot:
     zone: str
     phase_s: int
     generations_s: int
+    gap_s: int = 0
+    burst: bool = False
+    name: str = ""
+    born: int = 0
+    gone: int = NEVER
 
     @property
     def replicas(self) -> int:
@@ -67,6 +81,8 @@ class Roster:
     unit_slot: Ints
     unit_gpu: Ints  # row of gpus
     unit_fraction: Floats
+    unit_born: Ints
+    unit_gone: Ints
     unit_key: Keys
     first_unit: Ints  # row of the oldest generation of each unit slot
     first_gen: Ints  # that generation
@@ -85,8 +101,23 @@ class Roster:
         return np.asarray(self.gpu_node[self.unit_gpu])
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A unit that controllers made of a GPU slot: a profile ("" whole), or the end of one that was there (``unit``)."""
+
+    gpu: int
+    profile: str = ""
+    instance: str = ""
+    born: int = -NEVER
+    gone: int = NEVER
+    unit: int = -1
+
+
 class Estate:
-    """Slots of one cluster. Arrays are aligned: ``gpu_*`` by GPU slot, ``unit_*`` by unit slot."""
+    """Slots of one cluster. Arrays are aligned: ``gpu_*`` by GPU slot, ``unit_*`` by unit slot.
+
+    ``unit_born`` and ``unit_gone`` bound the time a unit exists while its node does.
+    """
 
     def __init__(self, plan: ClusterPlan, seed: int, tiles: int, spare: dict[str, int]) -> None:
         self.plan = plan
@@ -102,8 +133,30 @@ class Estate:
         for pool in plan.pools:
             for _ in range(spare.get(pool.name, 0)):
                 self._add(pool, tiles, pool.nodes)
-        self._index()
-        self._rosters: dict[tuple[int, int], Roster] = {}
+        for pool in plan.pools:
+            for place, minute in enumerate(pool.bursts):
+                self._add_burst(pool, place, minute)
+        self.no_bursts_after: dict[str, int] = {}
+        self.index()
+
+    def grown(self, added: Sequence[NodeSlot], cuts: Sequence[Cut], no_bursts_after: dict[str, int]) -> "Estate":
+        """The same estate with what controllers did to it; present slots keep their places.
+
+        ``no_bursts_after``: by pool, when added nodes take the place of the timetable's.
+        """
+        other = copy.copy(self)
+        other.nodes = [*self.nodes, *added]
+        other.no_bursts_after = no_bursts_after
+        other.__dict__.pop("_fixed_uuids", None)
+        other.index(cuts)
+        return other
+
+    def _add_burst(self, pool: PoolPlan, place: int, minute: int) -> None:
+        index = len(self.nodes)
+        gone = (minute * 60 + pool.burst_for_s) % pool.burst_s
+        zone = self.plan.zones[index % len(self.plan.zones)]
+        gap = pool.burst_s - pool.burst_for_s
+        self.nodes.append(NodeSlot(index, pool, 0, pool.nodes + place, zone, gone, pool.burst_s, gap, burst=True))
 
     def _add(self, pool: PoolPlan, tile: int, ordinal: int) -> None:
         index = len(self.nodes)
@@ -111,9 +164,12 @@ class Estate:
         draw = noise.key(self.seed, self.plan.name, "node", index)
         phase = draw % (pool.reclaim_s // 21600) * 21600 if reclaimed else 0
         zone = self.plan.zones[index % len(self.plan.zones)]
-        self.nodes.append(NodeSlot(index, pool, tile, ordinal, zone, phase, pool.reclaim_s if reclaimed else 0))
+        period, gap = (pool.reclaim_s, pool.gap_s) if reclaimed else (0, 0)
+        self.nodes.append(NodeSlot(index, pool, tile, ordinal, zone, phase, period, gap))
 
-    def _index(self) -> None:
+    def index(self, cuts: Sequence[Cut] = ()) -> None:
+        """Number GPUs and units of the nodes."""
+        self._rosters: dict[tuple[int, int], Roster] = {}
         models: list[GpuModel] = []
         gpu_node: list[int] = []
         gpu_place: list[int] = []
@@ -137,6 +193,19 @@ class Estate:
                     units.append((gpu, profile, str(size.first_id + nth), size.slices / model.slices, size.memory_mib))
                 if not taken:
                     units.append((gpu, "", "", 1.0, model.memory_mib))
+        made = [cut for cut in cuts if cut.unit < 0]
+        for cut in made:
+            whole = models[gpu_model[cut.gpu]]
+            part = PROFILES.get(cut.profile)
+            share, memory = (part.slices / whole.slices, part.memory_mib) if part else (1.0, whole.memory_mib)
+            units.append((cut.gpu, cut.profile, cut.instance, share, memory))
+        self.unit_born: Ints = np.full(len(units), -NEVER, np.int64)
+        self.unit_gone: Ints = np.full(len(units), NEVER, np.int64)
+        for place, cut in enumerate(made, len(units) - len(made)):
+            self.unit_born[place], self.unit_gone[place] = cut.born, cut.gone
+        for cut in cuts:
+            if cut.unit >= 0:
+                self.unit_gone[cut.unit] = cut.gone
         self.models = models
         self.gpu_node: Ints = np.array(gpu_node, np.int64)
         self.gpu_place: Ints = np.array(gpu_place, np.int64)
@@ -148,8 +217,8 @@ class Estate:
         self.unit_memory_mib: Floats = np.array([unit[4] for unit in units], np.float64)
         self.node_phase: Ints = np.array([node.phase_s for node in self.nodes], np.int64)
         self.node_period: Ints = np.array([node.generations_s or NEVER for node in self.nodes], np.int64)
-        self.node_gap: Ints = np.array([node.pool.gap_s for node in self.nodes], np.int64)
-        keys = [noise.key(self.seed, self.plan.name, "gpu", gpu) for gpu in range(len(gpu_node))]
+        self.node_gap: Ints = np.array([node.gap_s for node in self.nodes], np.int64)
+        keys = [noise.key(self.seed, self.plan.name, *self._gpu_parts(gpu)) for gpu in range(len(gpu_node))]
         self.gpu_key: Keys = np.array(keys, np.uint64)
 
     def generation(self, nodes: Ints, seconds: Ints) -> Ints:
@@ -158,12 +227,19 @@ class Estate:
 
     def node_name(self, slot: int, gen: int) -> str:
         """Host name as AWS gives it, made of the private address."""
+        if self.nodes[slot].name:
+            return self.nodes[slot].name
         place = (slot * 73 + 19) % 65536
         return f"ip-10-{1 + gen % 200 if gen else 0}-{place >> 8}-{place & 255}.{self.plan.domain}"
 
     def gpu_uuid(self, gpu: int, gen: int) -> str:
         """UUID of the GPU in a slot."""
-        return "GPU-" + noise.uuid(self.seed, self.plan.name, "gpu", gpu, gen)
+        return "GPU-" + noise.uuid(self.seed, self.plan.name, *self._gpu_parts(gpu), gen)
+
+    def _gpu_parts(self, gpu: int) -> tuple[str | int, ...]:
+        """What tells a GPU slot apart; that of an added node must not depend on how many were added before."""
+        name = self.nodes[int(self.gpu_node[gpu])].name
+        return ("added", name, int(self.gpu_place[gpu])) if name else ("gpu", gpu)
 
     @cached_property
     def _fixed_uuids(self) -> Names:
@@ -194,6 +270,12 @@ class Estate:
         )
         born = np.where(stays, joined.astype(np.int64), start + self.node_gap[node_slot])
         gone = np.where(stays, NEVER, start + self.node_period[node_slot])
+        for row, slot in enumerate(node_slot.tolist()):
+            node = self.nodes[slot]
+            if node.name:
+                born[row], gone[row] = node.born, node.gone
+            elif node.burst and born[row] - LEAD_S > self.no_bursts_after.get(node.pool.name, NEVER):
+                gone[row] = born[row]
         names = [self.node_name(slot, gen) for slot, gen in zip(node_slot.tolist(), node_gen.tolist(), strict=True)]
 
         gpu_count = count[self.gpu_node]
@@ -232,6 +314,8 @@ class Estate:
             unit_slot,
             unit_gpu,
             self.unit_fraction[unit_slot],
+            self.unit_born[unit_slot],
+            self.unit_gone[unit_slot],
             keys,
             place[unit_row0],
             first[self.gpu_node[self.unit_gpu]],

@@ -6,13 +6,14 @@ karpenter-provider-aws ``pkg/controllers/interruption``.
 
 from datetime import datetime
 
-from services.demo import noise
+from services.demo import exporter, manifests, noise
 from services.demo.estate import NEVER
 from services.demo.lanes import IMAGE_PULL
 from services.demo.moment import Moment, PodFacts, instant, meta
-from services.demo.names import uid
+from services.demo.names import pod_name, uid
 from services.demo.podobjects import MISSING_IMAGE, image, why_waiting
 from services.demo.policies import blocked_here, blocked_replicaset, blocked_since, blocked_uid, refusal
+from services.demo.reaction import Reaction
 from services.domain.objects import Event, EventSeries, EventSource, Reference
 
 TTL_S = 3600
@@ -32,8 +33,10 @@ def events(moment: Moment) -> list[Event]:
         elif pod.scheduled > since:
             found.extend(_start_events(moment, pod))
     found.extend(_blocked_events(moment))
+    if moment.site.reaction is not None:
+        found.extend(_reaction_events(moment, moment.site.reaction))
     for node in moment.recent_nodes:
-        if since < node.gone <= moment.now:
+        if since < node.gone <= moment.now and node.slot.generations_s and not node.slot.burst:
             about = Reference(kind="Node", name=node.name, uid=node.uid)
             text = "Spot interruption warning was triggered"
             found.append(_event(moment, about, "SpotInterrupted", text, node.gone - 120, "karpenter", kind="Warning"))
@@ -153,6 +156,43 @@ def _image_events(moment: Moment, pod: PodFacts) -> list[Event]:
         ),
         _event(moment, about, "BackOff", waiting, pod.scheduled, "kubelet", host=pod.node, last=last, count=count),
     ]
+
+
+def _reaction_events(moment: Moment, reaction: Reaction) -> list[Event]:
+    """Placeholders that made room, and pods that a Deployment may not create."""
+    site, found = moment.site, []
+    for one in reaction.deployers:
+        for stay in one.stays:
+            if stay.preempted_by is None or not moment.now - TTL_S < stay.ended <= moment.now or stay.host_name == "":
+                continue
+            row = (stay.work, stay.replica, stay.cycle, stay.created, stay.key)
+            name = pod_name(site, *row)
+            identity = uid(site, "pod", stay.work.namespace, name, stay.cycle)
+            about = Reference(kind="Pod", name=name, namespace=stay.work.namespace, uid=identity)
+            by = stay.preempted_by
+            other = pod_name(site, by.work, by.replica, by.cycle, by.created, by.key)
+            text = f"Preempted by pod {uid(site, 'pod', by.work.namespace, other, by.cycle)} on node {stay.host_name}"
+            found.append(_event(moment, about, "Preempted", text, stay.ended, "default-scheduler"))
+        if one.refused and one.refused_since <= moment.now and one.works:
+            work = next(reversed(one.works.values()))
+            about = Reference(
+                kind="ReplicaSet",
+                name=f"{work.name}-{work.revision}",
+                namespace=work.namespace,
+                uid=uid(site, "replicaset", work.namespace, f"{work.name}-{work.revision}"),
+            )
+            text = f"Error creating: {one.refused}"
+            at = one.refused_since
+            found.append(_event(moment, about, "FailedCreate", text, at, "replicaset-controller", kind="Warning"))
+    for node in moment.nodes:
+        face = reaction.face(node.name, moment.now)
+        if face is not None and face.crash:
+            space, plugin = manifests.plugin(site)
+            name = exporter.exporter_pod(site, node.name, plugin)
+            about = Reference(kind="Pod", name=name, namespace=space, uid=uid(site, "pod", space, name))
+            text = f"Back-off restarting failed container config-manager in pod {name}_{space}({about.uid})"
+            found.append(_event(moment, about, "BackOff", text, face.at, "kubelet", kind="Warning", host=node.name))
+    return found
 
 
 def _blocked_events(moment: Moment) -> list[Event]:

@@ -1,13 +1,12 @@
 """Karpenter's objects: the pools with their limits, and a claim for every node, those on their way included."""
 
 from services.demo import noise
-from services.demo.estate import FOUNDED
+from services.demo.estate import FOUNDED, LEAD_S
 from services.demo.moment import Moment, NodeFacts, meta, stamp
 from services.demo.names import uid
 from services.demo.nodeobjects import gpu_resources, instance_id
+from services.demo.world import Site
 from services.domain.objects import Generic
-
-_LEAD_S = 95  # from the claim to the node that joins
 
 
 def installed(moment: Moment) -> bool:
@@ -21,9 +20,10 @@ def nodepools(moment: Moment) -> list[Generic]:
     for pool in moment.site.plan.pools:
         members = [facts for facts in moment.nodes if facts.slot.pool is pool]
         gpus = len(members) * pool.instance.gpus
-        limits = {"cpu": str(len(members) * pool.instance.cpus * 5 // 4)}
+        planned = planned_nodes(moment.site, pool.name)
+        limits = {"cpu": str(planned * pool.instance.cpus * 5 // 4)}
         if gpus:
-            limits["nvidia.com/gpu"] = str(gpus + max(gpus // 4, 1))
+            limits["nvidia.com/gpu"] = str(most_gpus(moment.site, pool.name))
         requirements = [
             {"key": "karpenter.sh/capacity-type", "operator": "In", "values": [pool.capacity]},
             {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": [pool.instance.name]},
@@ -45,16 +45,27 @@ def nodepools(moment: Moment) -> list[Generic]:
     return found
 
 
+def planned_nodes(site: Site, pool: str) -> int:
+    """How many nodes of the pool stand when nobody waits for one."""
+    return sum(slot.pool.name == pool and not slot.burst and not slot.name for slot in site.estate.nodes)
+
+
+def most_gpus(site: Site, pool: str) -> int:
+    """The pool's limit."""
+    gpus = planned_nodes(site, pool) * site.plan.pool(pool).instance.gpus
+    return gpus + max(gpus // 4, 1)
+
+
 def nodeclaims(moment: Moment) -> list[Generic]:
     """Claims of nodes that are there or will join within the next minutes."""
-    return [_claim(moment, facts) for facts in moment.recent_nodes if facts.born - _LEAD_S <= moment.now < facts.gone]
+    return [_claim(moment, facts) for facts in moment.recent_nodes if facts.born - LEAD_S <= moment.now < facts.gone]
 
 
 def _claim(moment: Moment, facts: NodeFacts) -> Generic:
     site, pool = moment.site, facts.slot.pool
     joined = facts.born <= moment.now
     name = f"{pool.name}-{noise.suffix(noise.key(site.seed, facts.uid))}"
-    created = facts.born - _LEAD_S
+    created = facts.born - LEAD_S
     steps = (
         ("Launched", created + 4, True),
         ("Registered", facts.born, joined),
@@ -66,7 +77,7 @@ def _claim(moment: Moment, facts: NodeFacts) -> Generic:
         since = stamp(at if reached else created)
         conditions.append({"type": kind, "status": "True" if reached else "Unknown", "lastTransitionTime": since})
     status = {
-        "capacity": {"cpu": str(pool.instance.cpus), **gpu_resources(site, facts)[0]},
+        "capacity": {"cpu": str(pool.instance.cpus), **gpu_resources(site, facts, moment.now)[0]},
         "providerID": f"aws:///{facts.slot.zone}/{instance_id(site, facts)}",
         "conditions": conditions,
     }

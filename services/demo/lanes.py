@@ -4,6 +4,7 @@ A lane owns its slots for good, so no two pods ever claim the same slot and noth
 which pod is in a lane at time *t* follows from the lane's period, phase and drawn lengths alone.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -121,6 +122,15 @@ class Timetable:
         self.slots: Ints = np.array([slot for lane in lanes for slot in lane.slots], np.int64)
         self.slot_count: Ints = np.array([len(lane.slots) for lane in lanes], np.int64)
         self.slot_first: Ints = np.cumsum(self.slot_count) - self.slot_count
+
+    def grown(self, slots: Sequence[tuple[int, ...]]) -> "Timetable":
+        """The same timetable with more lanes, which own these slots and have no cycles of their own."""
+        other = copy.copy(self)
+        more: Ints = np.array([len(one) for one in slots], np.int64)
+        other.slots = np.concatenate((self.slots, np.array([slot for one in slots for slot in one], np.int64)))
+        other.slot_count = np.concatenate((self.slot_count, more))
+        other.slot_first = np.cumsum(other.slot_count) - other.slot_count
+        return other
 
     def pods(self, begin: int, end: int, chosen: Ints | None = None) -> Pods:
         """Pods whose object exists somewhere in ``begin … end`` (seconds, both included), by lane and cycle."""

@@ -9,6 +9,7 @@ import pandas as pd
 from services.demo.answer import Question
 from services.demo.coverage import coverage
 from services.demo.noise import Ints
+from services.demo.reaction import seen
 from services.demo.world import Site
 from services.domain.signals import Query
 from services.domain.window import Window
@@ -50,11 +51,13 @@ class DemoMetrics:
     ) -> pd.DataFrame:
         # what lies ahead of the clock has not been scraped; it still counts as an instant of the span
         scraped = times <= int(self._clock().timestamp())
-        return Question(self._site, query, times[scraped]).frame(only, ranged=ranged, instants=len(times))
+        site = seen(self._site, int(times[scraped].max())) if scraped.any() else self._site
+        return Question(site, query, times[scraped]).frame(only, ranged=ranged, instants=len(times))
 
     def coverage(self) -> Coverage:
         """Which GPU metrics and labels exist now."""
-        return coverage(self._site, self._minute())
+        minute = self._minute()
+        return coverage(seen(self._site, minute), minute)
 
     def probe(self) -> SourceStatus:
         """Always reachable."""

@@ -155,6 +155,15 @@ class Moment:
             )
         return found
 
+    def cordoned(self, facts: NodeFacts) -> bool:
+        """Whether the scheduler leaves a node out."""
+        found = self.site.placement.hit("cordoned", facts.slot.index)
+        for write in self.site.ledger.to(("Node", "", facts.name), self.now):
+            spec = write.body.get("spec") or {}
+            if "unschedulable" in spec:
+                found = bool(spec["unschedulable"])
+        return found
+
     def _bound(self, pods: Pods) -> list[str]:
         """Name of the node each pod is bound to, "" before."""
         site, table = self.site, self.site.table

@@ -10,18 +10,24 @@ _WEEK = 7 * 86400
 
 def rollout(site: Site, work: Work, created: int) -> int:
     """Number of the rollout a Deployment's pod belongs to."""
+    if work.revision:
+        return 0
     lane = site.placement.lanes[site.placement.lanes_of[work.index][0]]
     return (created - lane.phase) // _WEEK
 
 
 def replicaset(site: Site, work: Work, number: int) -> str:
     """Name of the ReplicaSet of a rollout: the Deployment's name and the template's hash."""
+    if work.revision:
+        return f"{work.name}-{work.revision}"
     return f"{work.name}-{noise.suffix(noise.key(site.seed, site.name, work.namespace, work.name, number), 9)}"
 
 
 def job(work: Work, cycle: int, replica: int) -> str:
     """Name of the Job of a run; a CronJob's carries the minute it was scheduled for, as its controller writes it."""
     plan = work.plan
+    if plan.at_min:
+        return f"{work.name}-{cycle * plan.every_s // 60 + plan.at_min[replica] - 6}"
     if plan.kind == "CronJob":
         return f"{work.name}-{(cycle * plan.every_s + plan.after_s) // 60}"
     if plan.copies > 1 and not plan.together:
@@ -32,11 +38,12 @@ def job(work: Work, cycle: int, replica: int) -> str:
 def pod_names(site: Site, pods: Pods) -> list[str]:
     """Name of each pod."""
     lists = (pods.work, pods.replica, pods.cycle, pods.created, pods.key)
-    return [_pod(site, *row) for row in zip(*(values.tolist() for values in lists), strict=True)]
+    rows = zip(*(values.tolist() for values in lists), strict=True)
+    return [pod_name(site, site.works[index], *row) for index, *row in rows]
 
 
-def _pod(site: Site, index: int, replica: int, cycle: int, created: int, key: int) -> str:
-    work = site.works[index]
+def pod_name(site: Site, work: Work, replica: int, cycle: int, created: int, key: int) -> str:
+    """Name of a pod of a workload."""
     kind = work.plan.kind
     if kind == "Deployment":
         return f"{replicaset(site, work, rollout(site, work, created))}-{noise.suffix(key)}"

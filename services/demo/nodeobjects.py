@@ -5,6 +5,7 @@ karpenter-provider-aws ``pkg/apis/v1/labels.go``, EKS managed node groups.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 
 from services.demo import exporter, noise
 from services.demo.estate import FOUNDED
@@ -26,7 +27,7 @@ _OPERANDS = (
 
 def nodes(moment: Moment) -> list[Node]:
     """Every node of the cluster."""
-    return [_node(moment, facts) for facts in moment.nodes]
+    return [node(moment, facts) for facts in moment.nodes]
 
 
 def instance_id(site: Site, facts: NodeFacts) -> str:
@@ -34,8 +35,11 @@ def instance_id(site: Site, facts: NodeFacts) -> str:
     return f"i-0{noise.key(site.seed, facts.uid):016x}"
 
 
-def gpu_resources(site: Site, facts: NodeFacts) -> tuple[dict[str, str], dict[str, str]]:
+def gpu_resources(site: Site, facts: NodeFacts, now: int) -> tuple[dict[str, str], dict[str, str]]:
     """GPU entries of capacity and of allocatable; empty for a node without GPUs."""
+    face = site.reaction.face(facts.name, now) if site.reaction is not None else None
+    if face is not None:
+        return dict(face.capacity), dict(face.allocatable)
     pool, slot = facts.slot.pool, facts.slot
     if pool.instance.model is None:
         return {}, {}
@@ -52,10 +56,11 @@ def gpu_resources(site: Site, facts: NodeFacts) -> tuple[dict[str, str], dict[st
     return capacity, allocatable
 
 
-def _node(moment: Moment, facts: NodeFacts) -> Node:
+def node(moment: Moment, facts: NodeFacts) -> Node:
+    """One node, as the scenario and controllers have it."""
     site, slot = moment.site, facts.slot
     instance = slot.pool.instance
-    capacity, allocatable = gpu_resources(site, facts)
+    capacity, allocatable = gpu_resources(site, facts, moment.now)
     memory = instance.memory_gib * 1048576
     base = {"cpu": str(instance.cpus), "ephemeral-storage": "104779756Ki", "hugepages-2Mi": "0", "pods": "110"}
     cordoned = site.placement.hit("cordoned", slot.index)
@@ -65,7 +70,7 @@ def _node(moment: Moment, facts: NodeFacts) -> Node:
             facts.uid,
             facts.born,
             version=moment.now // 300 * 300,  # the kubelet writes its status every five minutes
-            labels=_labels(moment, facts),
+            labels=_shown(labels(site, facts), moment, facts),
             annotations={"node.alpha.kubernetes.io/ttl": "0"},
         ),
         spec=NodeSpec(
@@ -121,10 +126,18 @@ def _conditions(facts: NodeFacts) -> list[Condition]:
     return conditions
 
 
-def _labels(moment: Moment, facts: NodeFacts) -> dict[str, str]:
-    site, slot = moment.site, facts.slot
+def _shown(found: dict[str, str], moment: Moment, facts: NodeFacts) -> dict[str, str]:
+    """Labels with what controllers changed since."""
+    face = moment.site.reaction.face(facts.name, moment.now) if moment.site.reaction is not None else None
+    changed = {**found, **face.labels} if face is not None else found
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def labels(site: Site, facts: NodeFacts) -> dict[str, str]:
+    """Labels of a node as the scenario has them."""
+    slot = facts.slot
     instance = slot.pool.instance
-    labels = {
+    found = {
         "beta.kubernetes.io/arch": "amd64",
         "kubernetes.io/arch": "amd64",
         "kubernetes.io/os": "linux",
@@ -135,8 +148,8 @@ def _labels(moment: Moment, facts: NodeFacts) -> dict[str, str]:
         **_provisioner(site, facts),
     }
     if instance.model is not None:
-        labels |= _discovered(site, facts, instance.model)
-    return labels
+        found |= _discovered(site, facts, instance.model)
+    return found
 
 
 def _provisioner(site: Site, facts: NodeFacts) -> dict[str, str]:
@@ -204,23 +217,24 @@ def _discovered(site: Site, facts: NodeFacts, model: GpuModel) -> dict[str, str]
         **{f"nvidia.com/gpu.deploy.{operand}": "true" for operand in _OPERANDS},
     }
     if shared:
-        labels["nvidia.com/device-plugin.config"] = f"time-slicing-{slot.replicas}"
+        labels["nvidia.com/device-plugin.config"] = f"ts{slot.replicas}"
     if cut:
-        labels |= _mig_labels(facts, model)
+        cuts = Counter(profile for gpu in range(slot.pool.instance.gpus) for profile in slot.layout(gpu))
+        labels |= {
+            "nvidia.com/mig.strategy": "mixed",
+            "nvidia.com/mig.config": f"custom-{slot.ordinal}",
+            "nvidia.com/mig.config.state": "success",
+            **instance_labels(model, cuts),
+        }
     elif model.mig:
         labels |= {"nvidia.com/mig.config": "all-disabled", "nvidia.com/mig.config.state": "success"}
     return labels
 
 
-def _mig_labels(facts: NodeFacts, model: GpuModel) -> dict[str, str]:
-    slot = facts.slot
-    labels = {
-        "nvidia.com/mig.strategy": "mixed",
-        "nvidia.com/mig.config": f"custom-{slot.ordinal}",
-        "nvidia.com/mig.config.state": "success",
-    }
-    cut = Counter(profile for gpu in range(slot.pool.instance.gpus) for profile in slot.layout(gpu))
-    for profile, count in cut.items():
+def instance_labels(model: GpuModel, counts: Mapping[str, int]) -> dict[str, str]:
+    """What feature discovery writes about MIG instances, by profile."""
+    labels: dict[str, str] = {}
+    for profile, count in counts.items():
         size = PROFILES[profile]
         head = f"nvidia.com/mig-{profile}"
         labels |= {

@@ -18,6 +18,7 @@ from services.demo.exporter import Family
 from services.demo.holds import holds
 from services.demo.names import pod_names
 from services.demo.noise import Floats, Ints
+from services.demo.reaction import seen
 from services.demo.readings import Readings
 from services.demo.shapes import DAY
 from services.demo.world import Site, World, seconds
@@ -52,7 +53,7 @@ def write(
     into ``exported_*`` labels beside the exporter's own; true gives it ``pod``, ``namespace`` and ``container``, which
     the exporter has on free GPUs only.
     """
-    site = world.sites[cluster]
+    site = seen(world.sites[cluster], seconds(end))
     begin = -(-seconds(start) // 60) * 60
     times = np.arange(begin, seconds(end) + 1, int(step.total_seconds()), dtype=np.int64)
     source = _Source(site, times)

@@ -2,12 +2,15 @@
 
 from collections import Counter
 
-from services.demo import exporter, names
+import msgspec
+
+from services.demo import exporter, manifests, names
 from services.demo.estate import NEVER
 from services.demo.lanes import IMAGE_PULL
 from services.demo.moment import Moment, PodFacts, controller, instant, meta
 from services.demo.names import uid
-from services.demo.workloads import Work
+from services.demo.seating import Face
+from services.demo.workloads import PRIORITIES, Work
 from services.demo.world import Site
 from services.domain.objects import (
     Condition,
@@ -23,7 +26,6 @@ from services.domain.objects import (
     Waiting,
 )
 
-_PRIORITIES = {"serving": 100_000, "training": 1_000, "": 0}
 _IMAGES = {
     "Deployment": "vllm/vllm-openai:v0.11.2",
     "StatefulSet": "jupyter/pytorch-notebook:2026-05",
@@ -31,11 +33,11 @@ _IMAGES = {
 }
 MISSING_IMAGE = "registry.example.com/search/ocr-next:v3-rc1"
 
-PLUGIN = "nvidia-device-plugin-daemonset"
-
 
 def image(work: Work) -> str:
     """The image a workload runs."""
+    if work.template is not None:
+        return str(work.template["spec"]["containers"][0].get("image", ""))
     if work.trouble == "image-pull":
         return MISSING_IMAGE
     return _IMAGES.get(work.plan.kind, "registry.example.com/batch/runner:1.14.0")
@@ -62,6 +64,8 @@ def owner(site: Site, pod: PodFacts) -> OwnerReference | None:
 
 def labels(work: Work) -> dict[str, str]:
     """Labels of a workload's pods. Notebooks carry no team: their namespace says it."""
+    if work.template is not None:
+        return dict((work.template.get("metadata") or {}).get("labels") or {})
     found = {"app.kubernetes.io/name": work.name}
     if work.team and work.plan.kind != "StatefulSet":
         found["team"] = work.team
@@ -70,18 +74,21 @@ def labels(work: Work) -> dict[str, str]:
     return found
 
 
-def pods(moment: Moment) -> list[Pod]:
-    """Every pod: those of workloads, then the GPU stack's own."""
-    found = [_pod(moment, facts) for facts in moment.pods]
+def pods(moment: Moment, *, node: str = "") -> list[Pod]:
+    """Every pod, or those bound to a node: of workloads, then the GPU stack's own."""
+    found = [_pod(moment, facts) for facts in moment.pods if node in ("", facts.node)]
     for facts in moment.nodes:
-        if not facts.slot.pool.instance.gpus:
+        if not facts.slot.pool.instance.gpus or node not in ("", facts.name):
             continue
         for job in exporter.exporters(moment.site, facts.slot.index):
             name = exporter.exporter_pod(moment.site, facts.name, job)
             found.append(_daemon(moment, job, name, exporter.exporter_namespace(job), facts.name, facts.born + 65))
         if not moment.site.placement.hit("plugin-gone", facts.slot.index):
-            name = exporter.exporter_pod(moment.site, facts.name, PLUGIN)
-            found.append(_daemon(moment, PLUGIN, name, exporter.NAMESPACE, facts.name, facts.born + 60))
+            space, owner_ = manifests.plugin(moment.site)
+            name = exporter.exporter_pod(moment.site, facts.name, owner_)
+            pod = _daemon(moment, owner_, name, space, facts.name, facts.born + 60)
+            face = moment.site.reaction.face(facts.name, moment.now) if moment.site.reaction is not None else None
+            found.append(_crashing(pod, face) if face is not None and face.crash else pod)
     return found
 
 
@@ -93,7 +100,7 @@ def why_waiting(moment: Moment, pod: PodFacts) -> str:
     wrong_model = bool(pod.work.plan.selector)
     reasons: Counter[str] = Counter()
     for facts in moment.nodes:
-        if moment.site.placement.hit("cordoned", facts.slot.index):
+        if moment.cordoned(facts):
             reasons["node(s) were unschedulable"] += 1
         elif facts.slot.pool.taint:
             reasons["node(s) had untolerated taint(s)"] += 1
@@ -126,6 +133,8 @@ def _pod(moment: Moment, facts: PodFacts) -> Pod:
     }
     if work.plan.place.profile or site.plan.labels == "nodegroup":
         requests |= {"cpu": "1", "memory": "6Gi"}
+    if work.plan.place.pool == "t4-spot":
+        requests |= {"cpu": "3"}  # of the four there are
     selector = dict(work.plan.selector) or pool_selector(site, work.plan.place.pool)
     return Pod(
         metadata=meta(
@@ -142,12 +151,51 @@ def _pod(moment: Moment, facts: PodFacts) -> Pod:
             containers=[
                 Container(name="main", image=image(work), resources=Resources(requests=requests, limits=asked))
             ],
-            priority=_PRIORITIES[work.plan.priority],
+            priority=PRIORITIES[work.plan.priority],
             priority_class_name=work.plan.priority or None,
             node_selector=selector,
-        ),
+        )
+        if work.template is None
+        else _templated(moment, facts),
         status=_status(moment, facts),
     )
+
+
+def _templated(moment: Moment, facts: PodFacts) -> PodSpec:
+    """The spec of a pod a person's Deployment made."""
+    given = (facts.work.template or {}).get("spec") or {}
+    containers = []
+    for one in given.get("containers") or ():
+        limits, requests = ((one.get("resources") or {}).get(word) or {} for word in ("limits", "requests"))
+        containers.append({**one, "resources": {"limits": limits, "requests": {**limits, **requests}}})
+    name = given.get("priorityClassName")
+    return PodSpec(
+        node_name=facts.node or None,
+        containers=msgspec.convert(containers, list[Container]),
+        priority=moment.site.ledger.priority(name or "", facts.created),
+        priority_class_name=name,
+        node_selector=given.get("nodeSelector"),
+    )
+
+
+def _crashing(pod: Pod, face: Face) -> Pod:
+    """The device plugin's pod where the node's label names no document: config-manager gives up, again and again."""
+    said = f"back-off 5m0s restarting failed container=config-manager pod={pod.metadata.name}"
+    waiting = ContainerState(waiting=Waiting(reason="CrashLoopBackOff", message=said))
+    manager = ContainerStatus(name="config-manager", ready=False, restart_count=5, state=waiting)
+    status = msgspec.structs.replace(
+        pod.status,
+        conditions=[
+            msgspec.structs.replace(
+                one, status="False", reason="ContainersNotReady", last_transition_time=instant(face.at)
+            )
+            if one.type in ("Ready", "ContainersReady")
+            else one
+            for one in pod.status.conditions or ()
+        ],
+        container_statuses=[*(pod.status.container_statuses or ()), manager],
+    )
+    return msgspec.structs.replace(pod, status=status)
 
 
 def _status(moment: Moment, facts: PodFacts) -> PodStatus:
@@ -177,9 +225,13 @@ def _status(moment: Moment, facts: PodFacts) -> PodStatus:
         phase=phase,
         reason=None,
         conditions=_conditions(facts, now, ready=ready),
-        container_statuses=[ContainerStatus(name="main", ready=ready, state=state)],
+        container_statuses=[ContainerStatus(name=_container(facts.work), ready=ready, state=state)],
         start_time=instant(facts.scheduled),
     )
+
+
+def _container(work: Work) -> str:
+    return str(work.template["spec"]["containers"][0].get("name", "main")) if work.template is not None else "main"
 
 
 def _conditions(facts: PodFacts, now: int, *, ready: bool) -> list[Condition]:
@@ -207,7 +259,7 @@ def _conditions(facts: PodFacts, now: int, *, ready: bool) -> list[Condition]:
 def _daemon(moment: Moment, kind: str, name: str, namespace: str, node: str, created: int) -> Pod:
     site = moment.site
     since = instant(created + 20)
-    container = "nvidia-device-plugin" if kind == PLUGIN else "exporter"
+    container = "nvidia-device-plugin" if (namespace, kind) == manifests.plugin(site) else "exporter"
     return Pod(
         metadata=meta(
             name,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.demo import exporter
+from services.demo import exporter, manifests
 from services.demo.estate import FOUNDED
 from services.demo.moment import Moment, meta, stamp
 from services.demo.names import uid
@@ -15,8 +15,12 @@ def namespaces(moment: Moment) -> list[Generic]:
     """Namespaces, most with the label of the team that owns them."""
     site = moment.site
     found = []
-    used = {work.namespace for work in site.works} | {blocked.namespace for blocked in blocked_here(moment)}
-    for name in sorted({*used, "default", "kube-system", exporter.NAMESPACE, "monitoring"}):
+    spaces = {work.namespace for work in site.works if work.template is None} | {
+        blocked.namespace for blocked in blocked_here(moment)
+    }
+    for name in sorted(
+        {*spaces, "default", "kube-system", exporter.NAMESPACE, "monitoring", manifests.plugin(site)[0]}
+    ):
         team = site.scenario.namespaces.get(name, "")
         own = {"kubernetes.io/metadata.name": name, **({"team": team} if team else {})}
         found.append(
@@ -36,7 +40,7 @@ def quotas(moment: Moment) -> list[Generic]:
         if quota.cluster != moment.site.name:
             continue
         hard = {quota.resource: str(quota.hard)}
-        used = {quota.resource: str(_used(moment, quota.namespace, quota.resource))}
+        counted = {quota.resource: str(used(moment, quota.namespace, quota.resource))}
         own = meta(
             quota.name,
             uid(moment.site, "quota", quota.namespace),
@@ -44,7 +48,7 @@ def quotas(moment: Moment) -> list[Generic]:
             namespace=quota.namespace,
             version=moment.now,
         )
-        found.append(Generic(metadata=own, spec={"hard": hard}, status={"hard": hard, "used": used}))
+        found.append(Generic(metadata=own, spec={"hard": hard}, status={"hard": hard, "used": counted}))
     return found
 
 
@@ -85,10 +89,10 @@ def blocked_replicaset(blocked: Blocked) -> str:
 def refusal(moment: Moment, blocked: Blocked) -> str:
     """The quota admission's words (apiserver ``pkg/admission/plugin/resourcequota/controller.go``)."""
     quota = next(one for one in moment.site.scenario.quotas if one.name == blocked.quota)
-    used = _used(moment, quota.namespace, quota.resource)
+    taken = used(moment, quota.namespace, quota.resource)
     return (
         f'pods "{blocked_replicaset(blocked)}-" is forbidden: exceeded quota: {quota.name}, requested: '
-        f"{quota.resource}=1, used: {quota.resource}={used}, limited: {quota.resource}={quota.hard}"
+        f"{quota.resource}=1, used: {quota.resource}={taken}, limited: {quota.resource}={quota.hard}"
     )
 
 
@@ -103,7 +107,8 @@ def refusal_condition(moment: Moment, blocked: Blocked) -> Mapping[str, Any]:
     }
 
 
-def _used(moment: Moment, namespace: str, resource: str) -> int:
+def used(moment: Moment, namespace: str, resource: str) -> int:
+    """How much of a quota's resource pods of a namespace count for."""
     asked = resource.removeprefix("requests.")
     return sum(
         pod.work.amount

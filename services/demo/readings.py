@@ -52,8 +52,15 @@ class Readings:
     def exists(self, times: Ints) -> Bools:
         """Whether each unit is there and an exporter sees it."""
         node = self.roster.unit_node
-        born, gone = self.roster.node_born[node][:, None], self.roster.node_gone[node][:, None]
+        born = np.maximum(self.roster.node_born[node], self.roster.unit_born)[:, None]
+        gone = np.minimum(self.roster.node_gone[node], self.roster.unit_gone)[:, None]
         return np.asarray((times >= born) & (times < gone) & self.watched[:, None])
+
+    def gpu_exists(self, times: Ints) -> Bools:
+        """Whether each GPU is there and an exporter sees it, however it is cut."""
+        roster = self.roster
+        born, gone = roster.node_born[roster.gpu_node][:, None], roster.node_gone[roster.gpu_node][:, None]
+        return np.asarray((times >= born) & (times < gone) & self.watched[roster.gpu_units[1]][:, None])
 
     def reports(self, signal: str) -> Bools:
         """Which units have the signal's series while they exist (a GPU has it when its units have)."""
@@ -69,11 +76,11 @@ class Readings:
     def values(self, signal: str, times: Ints) -> Floats:
         """Readings of a signal in its base unit: a row per unit, for signals of the GPU a row per GPU."""
         minutes = times // 60 * 60
-        there = self.exists(minutes) & self.reports(signal)[:, None]
         if signal in ("power", "temperature", "xid", "row_remap_failed"):
-            values = self._gpu(signal, minutes)
-            there = there[self.roster.gpu_units[1]]
-        elif signal == "util":
+            there = self.gpu_exists(minutes) & self.reports(signal)[self.roster.gpu_units[1]][:, None]
+            return np.where(there, self._gpu(signal, minutes), np.nan)
+        there = self.exists(minutes) & self.reports(signal)[:, None]
+        if signal == "util":
             values = self._as_written(self.busy(minutes)[0])
         elif signal in PROFILING:
             values = np.round(self.busy(minutes, PROFILING[signal])[1], 6)

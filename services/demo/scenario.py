@@ -20,7 +20,8 @@ class PoolPlan:
 
     ``replicas`` above 1 means time slicing; ``mig`` names, node by node and GPU by GPU, the profiles a GPU is cut into
     (an empty tuple leaves it whole). ``reclaimed`` nodes are replaced every ``reclaim_s`` seconds after being away for
-    ``gap_s``.
+    ``gap_s``. ``bursts`` are minutes of a period of ``burst_s`` seconds at which the autoscaler adds a node, for
+    ``burst_for_s``, because a pod waits.
     """
 
     name: str
@@ -33,6 +34,9 @@ class PoolPlan:
     reclaimed: tuple[int, ...] = ()
     reclaim_s: int = 0
     gap_s: int = 0
+    bursts: tuple[int, ...] = ()
+    burst_s: int = 0
+    burst_for_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class WorkPlan:
     activity: str
     place: Place
     namespace: str = ""
+    at_min: tuple[int, ...] = ()
     otherwise: str = ""
     rhythm: str = "serve"
     least: int = 1
@@ -135,6 +140,7 @@ class WorkPlan:
     load_s: tuple[int, int] = (5, 20)
     overlap_s: int = 0
     skip: float = 0.0
+    kept_s: int | None = None
     skip_weekend: float = 0.0
     fail: float = 0.0
     priority: str = ""
@@ -156,6 +162,16 @@ class Quota:
     def name(self) -> str:
         """Name of the object."""
         return f"{self.namespace}-gpus"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A PodDisruptionBudget of a workload."""
+
+    cluster: str
+    namespace: str
+    workload: str
+    least: int
 
 
 @dataclass(frozen=True)
@@ -193,6 +209,7 @@ class Scenario:
     works: tuple[WorkPlan, ...]
     quotas: tuple[Quota, ...]
     blocked: tuple[Blocked, ...]
+    budgets: tuple[Budget, ...]
     troubles: tuple[Trouble, ...]
 
     @property
@@ -223,6 +240,7 @@ def _scenario(raw: Mapping[str, Any]) -> Scenario:
         works=tuple(_work(entry) for entry in raw["works"]),
         quotas=tuple(Quota(**entry) for entry in raw["quotas"]),
         blocked=tuple(Blocked(**{k: v for k, v in entry.items() if k != "trouble"}) for entry in raw["blocked"]),
+        budgets=tuple(Budget(**entry) for entry in raw["budgets"]),
         troubles=tuple(Trouble(**entry) for entry in raw["troubles"]),
     )
 
@@ -238,6 +256,11 @@ def _pool(raw: Mapping[str, Any]) -> PoolPlan:
         fields["reclaimed"] = tuple(reclaimed["nodes"])
         fields["reclaim_s"] = reclaimed["every_days"] * 86400
         fields["gap_s"] = reclaimed["gap_minutes"] * 60
+    bursts = fields.pop("bursts", None)
+    if bursts:
+        fields["bursts"] = tuple(bursts["at_minutes"])
+        fields["burst_s"] = bursts["every_hours"] * 3600
+        fields["burst_for_s"] = bursts["for_minutes"] * 60
     fields["instance"] = INSTANCES[raw["instance"]]
     fields["mig"] = tuple(
         tuple(tuple(group["layout"]) for group in node for _ in range(group["gpus"])) for node in raw.get("mig", ())
@@ -257,6 +280,7 @@ def _work(raw: Mapping[str, Any]) -> WorkPlan:
     for unit, seconds in (("days", 86400), ("hours", 3600)):
         if f"every_{unit}" in fields:
             fields["every_s"] = int(fields.pop(f"every_{unit}") * seconds)
+    fields["at_min"] = tuple(fields.get("at_min", ()))
     if "after_min" in fields:
         fields["after_s"] = fields.pop("after_min") * 60
     if "overlap_min" in fields:
@@ -264,7 +288,7 @@ def _work(raw: Mapping[str, Any]) -> WorkPlan:
     if "lasts_hours" in fields:
         fields["lasts_s"] = tuple(int(hours * 3600) for hours in fields.pop("lasts_hours"))
     if "queue_min" in fields:
-        fields["queue_s"] = tuple(minutes * 60 for minutes in fields.pop("queue_min"))
+        fields["queue_s"] = tuple(int(minutes * 60) for minutes in fields.pop("queue_min"))
     if "load_s" in fields:
         fields["load_s"] = tuple(fields["load_s"])
     fields["runs"] = tuple(Run(**entry) for entry in fields.get("runs", ()))

@@ -1,7 +1,9 @@
 """Workloads placed: which slots each one owns in the estate, and the lanes its pods run in."""
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from services.demo.scenario import Activity, Run, Scenario, WorkPlan
 from services.demo.shapes import DAY, replica_span
 from services.errors import WrongSetting
 
+PRIORITIES = {"serving": 100_000, "training": 1_000, "": 0}
+"""Values of the scenario's priority classes."""
 _FATES = {"": RUN, "insufficient": INSUFFICIENT, "selector": SELECTOR}
 
 
@@ -21,6 +25,7 @@ class Work:
     """One workload as people know it: its name in its namespace.
 
     ``resource`` is what each pod asks for, ``amount`` how many; ``trouble`` names what is wrong with it, if anything.
+    One that a person made has the pod ``template`` they wrote and its ``revision``, the template's hash.
     """
 
     index: int
@@ -33,6 +38,8 @@ class Work:
     resource: str
     amount: int
     trouble: str
+    template: Mapping[str, Any] | None = None
+    revision: str = ""
 
     @property
     def follows_demand(self) -> bool:
@@ -53,8 +60,21 @@ class Placement:
         for tile in range(estate.tiles):
             free = self._free(tile)
             for plan in scenario.works:
-                if plan.cluster == estate.plan.name and not (tile and plan.trouble and not plan.otherwise):
+                if plan.cluster == estate.plan.name and not (
+                    tile and (plan.rhythm == "burst" or (plan.trouble and not plan.otherwise))
+                ):
                     self._place(plan, tile, free)
+
+    def grown(
+        self, estate: Estate, works: Sequence[Work], units: Sequence[int], replicas: Sequence[int]
+    ) -> "Placement":
+        """The same placement with more works and more slots, which lie on ``units`` of a grown estate."""
+        other = copy.copy(self)
+        other.estate = estate
+        other.works = [*self.works, *works]
+        other.slot_unit = np.concatenate((self.slot_unit, np.array(units, np.int64)))
+        other.slot_replica = np.concatenate((self.slot_replica, np.array(replicas, np.int64)))
+        return other
 
     def offered(self, node: int) -> int:
         """Replicas of each GPU the device plugin really offers on a node."""
@@ -145,17 +165,21 @@ class Placement:
     def _place(self, plan: WorkPlan, tile: int, free: list[int]) -> None:
         runs = plan.runs or (Run(plan.name, plan.namespace),)
         works = tuple(self._add_work(plan, run, tile) for run in runs)
-        count = plan.most if plan.rhythm == "serve" else plan.copies
+        count = plan.most if plan.rhythm == "serve" else len(plan.at_min) or plan.copies
         for replica in range(count):
-            node = (plan.place.nodes[replica],) if plan.place.nodes else self._only(plan)
+            node = self._nodes(plan, replica)
             slots = () if plan.waits else self._take(plan, free, node)
             lane = _lane(plan, works, tile, replica, slots, self.estate.seed, sick=tile == 0)
             for work in works:
                 self.lanes_of.setdefault(work, []).append(len(self.lanes))
             self.lanes.append(lane)
 
-    @staticmethod
-    def _only(plan: WorkPlan) -> tuple[int, ...]:
+    def _nodes(self, plan: WorkPlan, replica: int) -> tuple[int, ...]:
+        """Ordinals of the nodes a replica may be on; none for any."""
+        if plan.rhythm == "burst":
+            return (self.estate.plan.pool(plan.place.pool).nodes + replica,)
+        if plan.place.nodes:
+            return (plan.place.nodes[replica],)
         return () if plan.place.node is None else (plan.place.node,)
 
 
@@ -217,6 +241,19 @@ def _lane(
             length=length,
             length_weekend=length,
             fate=fate,
+        )
+    if plan.rhythm == "burst":
+        begin = plan.at_min[replica] * 60 + 20
+        return replace(
+            base,
+            on=begin,
+            on_weekend=begin,
+            length=plan.lasts_s[1],
+            length_weekend=plan.lasts_s[1],
+            vary=1.0 - plan.lasts_s[0] / plan.lasts_s[1],
+            queue=plan.queue_s,
+            setup=(18, 40),
+            kept=KEPT_S if plan.kept_s is None else plan.kept_s,
         )
     scheduled = plan.kind == "CronJob" or plan.together
     longest = plan.lasts_s[1]

@@ -1,25 +1,28 @@
 """The simulated world: one seeded estate whose every answer is a function of (seed, journal, time).
 
 Nothing is simulated from a beginning and nothing is remembered, so two processes agree and a refresh never reshuffles
-history. The journal is what people did to it: a sequence of mappings such as ``{"kind": "scale", "at": datetime,
-"cluster": "demo-east", "namespace": "search-prod", "workload": "rerank", "replicas": 4}``; from ``at`` on it is so.
+history. The journal is what people wrote to its clusters (:mod:`services.demo.journal`); how the world answers to that
+is in :mod:`services.demo.reaction`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from services.demo import noise, shapes
 from services.demo.estate import Estate, Roster
+from services.demo.journal import Journal, Memory, Write, writes
 from services.demo.lanes import RUN, Pods, Timetable, scaled
+from services.demo.ledger import Key, Ledger
 from services.demo.noise import Floats, Ints
 from services.demo.scenario import ClusterPlan, Scenario, Trouble, load
 from services.demo.workloads import Placement, Work
 from services.errors import WrongSetting
 
-Journal = Callable[[], Sequence[Mapping[str, Any]]]
+if TYPE_CHECKING:
+    from services.demo.reaction import Reaction
 
 
 def seconds(at: datetime) -> int:
@@ -41,27 +44,44 @@ class Site:
         self.placement = Placement(scenario, self.estate)
         self.works: tuple[Work, ...] = tuple(self.placement.works)
         self.table = Timetable(self.placement.lanes)
-        self._journal = journal
+        self.journal = journal
+        self.lock = Lock()
+        self.grown: dict[int, Site] = {}  # the site after so many writes, kept by services.demo.reaction
+        self.ledger = Ledger()
+        self.extras: dict[Key, dict[str, Any]] = {}  # what services.demo.manifests adds
+        self.reaction: Reaction | None = None
+        self._writes: tuple[int, tuple[Write, ...]] = (0, ())
         self._pods: dict[tuple[int, int, int], Pods] = {}
 
-    @property
-    def changes(self) -> list[Mapping[str, Any]]:
-        """Entries of the journal about this cluster, oldest first."""
-        entries = [entry for entry in self._journal() if entry.get("cluster") == self.name]
-        return sorted(entries, key=lambda entry: seconds(entry["at"]))
+    def writes(self) -> tuple[Write, ...]:
+        """What people wrote to this cluster, oldest first."""
+        entries = self.journal.entries()
+        if len(entries) != self._writes[0]:
+            self._writes = len(entries), writes(entries, self.name)
+        return self._writes[1]
 
     def scalings(self) -> dict[int, list[tuple[int, int]]]:
         """Recorded replica counts by workload index: (time, replicas), oldest first."""
         found: dict[int, list[tuple[int, int]]] = {}
-        names = {(work.namespace, work.name): work.index for work in self.works if work.plan.rhythm == "serve"}
-        for entry in self.changes:
-            work = names.get((str(entry.get("namespace")), str(entry.get("workload"))))
-            if entry.get("kind") == "scale" and work is not None:
-                found.setdefault(work, []).append((seconds(entry["at"]), int(entry["replicas"])))
+        names = {
+            (work.plan.kind, work.namespace, work.name): work.index
+            for work in self.works
+            if work.plan.rhythm == "serve" and work.template is None
+        }
+        for write in self.ledger.writes:
+            work = names.get((write.ref.kind, write.ref.namespace, write.ref.name))
+            replicas = 0 if write.verb == "delete" else (write.body.get("spec") or {}).get("replicas")
+            if work is not None and replicas is not None:
+                found.setdefault(work, []).append((write.at, int(replicas)))
         return found
 
     def pods(self, begin: int, end: int) -> Pods:
         """Pods whose object exists somewhere in ``begin … end``, both included, ordered by lane."""
+        pods = self.timetable(begin, end)
+        return pods if self.reaction is None else self.reaction.pods(pods, begin, end)
+
+    def timetable(self, begin: int, end: int) -> Pods:
+        """The same as the timetable and recorded replica counts have them."""
         scalings = self.scalings()
         key = (begin, end, sum(len(steps) for steps in scalings.values()))
         pods = self._pods.get(key)
@@ -113,13 +133,13 @@ class World:
         self.gpus = wanted
         self.troubles: tuple[Trouble, ...] = self.scenario.troubles
         self.sites: dict[str, Site] = {}
-        empty: Journal = tuple
+        self.journal = journal or Memory()
         for plan in self.scenario.clusters:
             spare = {}
             for pool in sorted(plan.pools, key=lambda pool: -pool.instance.gpus):
                 if rest and pool.instance.gpus and not pool.mig:
                     spare[pool.name], rest = divmod(rest, pool.instance.gpus)
-            self.sites[plan.name] = Site(self.scenario, plan, seed, (tiles, spare), journal or empty)
+            self.sites[plan.name] = Site(self.scenario, plan, seed, (tiles, spare), self.journal)
 
     def services(self) -> list[tuple[Site, Work]]:
         """The served language models with the cluster each runs in."""

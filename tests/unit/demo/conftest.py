@@ -1,6 +1,6 @@
 """The everyday estate at a Wednesday afternoon."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ def estate() -> Callable[..., dict[str, ClusterSource]]:
     def build(
         at: datetime = NOON,
         gpus: int | None = None,
-        journal: Callable[[], Sequence[Mapping[str, object]]] | None = None,
+        journal: demo.Journal | None = None,
     ) -> dict[str, ClusterSource]:
         return demo.build(clock=lambda: at, pool=ThreadPoolExecutor(1), gpus=gpus, journal=journal)
 
