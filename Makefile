@@ -1,4 +1,4 @@
-# The manual: make run, make test, make unit, make check, make bench, make docs, make clean.
+# The manual: make run, make test, make unit, make check, make bench, make docs, make verify-audit, make clean.
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -8,15 +8,15 @@ RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-
 CODE := app.py asgi.py pages services db
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit check bench docs pins coverage clean product tools system
+.PHONY: help run test unit check bench docs verify-audit pins coverage clean product tools system litellm
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
 
 run: product ## serve the console on http://localhost:8501 (PORT= to change)
 	@STREAMLIT_SERVER_PORT=$(PORT) exec $(BIN)/streamlit run asgi.py
 
-test: tools system ## install what tests need and run all of them
+test: tools system litellm ## install what tests need and run all of them
 	@$(BIN)/python -m pytest $(PYTEST)
 
 unit: tools ## run the fast half of the tests
@@ -33,17 +33,21 @@ bench: tools ## measure; prints tables
 	  $(BIN)/python -m tests.bench.$$module || exit 1; \
 	done
 
-coverage: tools system ## all tests, with the lines and branches they reach
+coverage: tools system litellm ## all tests, with the lines and branches they reach
 	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
 
 docs: product ## write the generated pages of docs/
 	@$(BIN)/python -m services.settings.reference
 	@$(BIN)/python -m services.panels.reference
 
+verify-audit: product ## check that the record of operations is as it was written
+	@$(BIN)/python -m db.audit verify
+
 pins: tools ## resolve requirements.in anew, keeping what still fits
 	@$(RESOLVE) requirements.in -o requirements.txt
 	@cd tests && ../$(RESOLVE) requirements.in -o requirements.txt
 	@sed -i -e '/^-r /d' -e '2a -r ../requirements.txt' tests/requirements.txt
+	@cd tests/litellm && ../../$(RESOLVE) requirements.in -o requirements.txt
 
 clean: ## remove the environment, caches and the demo's data
 	@rm -rf $(VENV) data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .benchmarks .test-output
@@ -67,3 +71,12 @@ tools: product
 
 system:
 	@sh tests/system.sh
+
+# The proxy brings over a hundred packages that do not go with ours: it has an environment of its own, inside the other.
+litellm: tools
+	@cmp -s tests/litellm/requirements.txt $(VENV)/litellm/.installed || { \
+	  echo "Installing a LiteLLM proxy for tests into $(VENV)/litellm; this happens once." && \
+	  $(BIN)/uv venv -q --clear --python $(BIN)/python $(VENV)/litellm && \
+	  $(BIN)/uv pip install -q --python $(VENV)/litellm/bin/python -r tests/litellm/requirements.txt && \
+	  cp tests/litellm/requirements.txt $(VENV)/litellm/.installed; } || \
+	  echo "Could not install it; its tests are skipped, or fail with CI=true." >&2

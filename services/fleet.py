@@ -6,7 +6,7 @@ import pandas as pd
 
 from services import snapshots
 from services.domain import capacity
-from services.domain.scope import Scope
+from services.domain.scope import EVERYTHING, Scope, Sight
 from services.domain.window import HARDWARE_BUDGET, OWNER_BUDGET, Window, ending
 from services.merge import merged
 from services.ports import Sources
@@ -37,7 +37,7 @@ def pools(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     return Reading(capacity.by_pool(found.value), found.as_of, found.problem, found.absence, found.notes)
 
 
-def choices(sources: Sources) -> dict[str, list[str]]:
+def choices(sources: Sources, sees: Sight = EVERYTHING) -> dict[str, list[str]]:
     """What can be chosen in the global filters: cluster, pool, model, namespace, team, each sorted."""
     found: dict[str, set[str]] = {name: set() for name in ("pool", "model", "namespace", "team")}
     for source in sources.clusters.values():
@@ -46,8 +46,9 @@ def choices(sources: Sources) -> dict[str, list[str]]:
             continue
         found["pool"] |= set(stock.nodes["pool"])
         found["model"] |= set(stock.nodes["model"]) - {""}
-        found["namespace"] |= set(stock.pods["namespace"])
-        found["team"] |= set(stock.pods["team"])
+        pods = sees.seen(stock.pods)
+        found["namespace"] |= set(pods["namespace"])
+        found["team"] |= set(pods["team"])
     return {"cluster": sorted(sources.clusters), **{name: sorted(values) for name, values in found.items()}}
 
 

@@ -1,9 +1,11 @@
 """The composition root: the one place that knows whether a cluster is real, and the one set of sources per process."""
 
+import itertools
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,14 +13,22 @@ from typing import Any
 
 from db.work import Database
 from services import demo
+from services.actions.engine import Engine
 from services.adapters import kube, kube_connect, prometheus
-from services.errors import SourceUnavailable
-from services.ports import ClusterSource, Policy, Sources, Work
+from services.errors import OpsError, SourceUnavailable
+from services.ports import ClusterSource, JournalEntry, Policy, Sources, Work
 from services.settings import Settings, load
 
+log = logging.getLogger(__name__)
+
 _WORKERS = 16
+_OPERATIONS = 8
+"""Operations that run at once; further ones wait their turn."""
+_RECOVER_EVERY_S = 30.0
+_FORGET_EVERY = 120
 _lock = threading.Lock()
 _current: Sources | None = None
+_engine: tuple[Sources, Engine] | None = None
 
 
 def now() -> datetime:
@@ -39,12 +49,14 @@ def build(settings: Settings) -> Sources:
         idle_after=timedelta(minutes=settings.idle_after_minutes),
         utilisation_target=settings.utilisation_target,
         refresh_s=round(settings.live_refresh_s),
+        actions=settings.actions,
+        login=settings.login,
     )
     work = Database(settings.database_url.get_secret_value())
     if settings.mode == "demo":
         wanted = settings.demo
         estate = demo.build(
-            clock=now, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed, journal=_journal(work)
+            clock=now, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed, journal=_Journal(work)
         )
         return Sources(mode="demo", clusters=estate, now=now, pool=pool, policy=policy, work=work)
     clusters = {
@@ -60,23 +72,33 @@ def build(settings: Settings) -> Sources:
     return Sources(mode="live", clusters=clusters, now=now, pool=pool, policy=policy, work=work)
 
 
-def _journal(work: Work) -> Callable[[], Sequence[Mapping[str, Any]]]:
-    """What people did to the demo, as the world reads it: read again at most once a second."""
-    held: tuple[float, list[Mapping[str, Any]]] = (-1.0, [])
+class _Journal:
+    """What people did to the demo: appended at once, read again at most once a second."""
 
-    def entries() -> Sequence[Mapping[str, Any]]:
-        nonlocal held
-        if time.monotonic() - held[0] >= 1:
-            try:
-                with work() as unit:
-                    rows = unit.journal.entries()
-                found: list[Mapping[str, Any]] = [{**row.entry, "at": row.at, "cluster": row.cluster} for row in rows]
-                held = (time.monotonic(), found)
-            except SourceUnavailable:  # the estate stays as it was while its database is away
-                held = (time.monotonic(), held[1])
-        return held[1]
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._read_at = -1.0
+        self._held: list[JournalEntry] = []
 
-    return entries
+    def entries(self) -> Sequence[JournalEntry]:
+        with self._lock:
+            if self._read_at < 0 or time.monotonic() - self._read_at >= 1:
+                try:
+                    with self._work() as unit:
+                        self._held = list(unit.journal.entries())
+                except SourceUnavailable:  # the estate stays as it was while its database is away
+                    log.warning("the demo's journal could not be read")
+                self._read_at = time.monotonic()
+            return self._held
+
+    def append(self, cluster: str, entry: Mapping[str, Any], *, at: datetime, actor: str) -> int:
+        with self._work() as unit:
+            number = unit.journal.append(cluster, entry, at=at, actor=actor)
+            unit.commit()
+        with self._lock:
+            self._read_at = -1.0
+        return number
 
 
 def start(settings: Settings) -> Sources:
@@ -88,7 +110,39 @@ def start(settings: Settings) -> Sources:
             for source in sources.clusters.values():
                 source.cluster.start()
             _current = sources
+            threading.Thread(target=_recover, args=(sources,), name="recovery", daemon=True).start()
         return _current
+
+
+def engine() -> Engine:
+    """The one engine of the present sources."""
+    return _engine_of(current())
+
+
+def _engine_of(sources: Sources) -> Engine:
+    global _engine  # noqa: PLW0603 - as for the sources
+    with _lock:
+        if _engine is None or _engine[0] is not sources:
+            pool = ThreadPoolExecutor(_OPERATIONS, thread_name_prefix="operation")
+            _engine = (sources, Engine(sources, pool=pool))
+        return _engine[1]
+
+
+def _recover(sources: Sources) -> None:
+    """Look for operations whose process is gone, now and again, as long as these sources are the process's own.
+
+    About once an hour what the audit need not keep any longer is removed.
+    """
+    for round_ in itertools.count():
+        if _current is not sources:
+            return
+        try:
+            _engine_of(sources).recover()
+            if round_ % _FORGET_EVERY == 0:
+                _engine_of(sources).forget()
+        except OpsError as error:
+            log.warning("the record of operations could not be looked through: %s", error)
+        time.sleep(_RECOVER_EVERY_S)
 
 
 def current() -> Sources:
@@ -112,9 +166,12 @@ def using(sources: Sources) -> Iterator[Sources]:
 
 def close() -> None:
     """Stop watching and release everything, in order; safe to call twice."""
-    global _current
+    global _current, _engine
     with _lock:
         sources, _current = _current, None
+        running, _engine = _engine, None
+    if running is not None:
+        running[1].close()
     if sources is None:
         return
     for source in sources.clusters.values():

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from services.domain import allocation, capacity, demand, inventory, prices
+from services.domain import allocation, capacity, demand, headroom, inventory, prices
 from services.ports import ClusterSource, Snapshot, Sources, StoreState
 from services.reading import Absence, Problem, Reading
 
@@ -24,8 +24,8 @@ class Inventory:
 
     ``nodes``: :data:`services.domain.inventory.NODES` plus :data:`services.domain.capacity.OCCUPANCY` and the columns
     of :func:`services.domain.prices.gpu_hour`. ``pods``: :data:`services.domain.allocation.PODS`. ``units`` and
-    ``claims`` as in those modules. ``waiting``: :data:`services.domain.demand.WAITING`. Frames are shared: never
-    change them.
+    ``claims`` as in those modules. ``waiting``: :data:`services.domain.demand.WAITING`. Our own placeholders are in
+    ``claims`` alone: what they keep warm counts as free. Frames are shared: never change them.
     """
 
     nodes: pd.DataFrame
@@ -95,11 +95,19 @@ def derive(cluster: str, stores: dict[str, Snapshot], *, team_label: str, now: d
         slices=slices,
         team_label=team_label,
     )
-    nodes = capacity.occupancy(nodes, claims if _known(stores["pods"]) else None)
+    # Placeholders give way at once: a pod could have what they hold now, which is what free means.
+    warm = {pod.metadata.name for pod in pod_objects if headroom.placeholder(pod)}
+    kept = claims[~_placeholders(claims, warm)]
+    pods = pods[~_placeholders(pods, warm)].reset_index(drop=True)
+    nodes = capacity.occupancy(nodes, kept if _known(stores["pods"]) else None)
     nodes = pd.concat([nodes, prices.gpu_hour(nodes, book)], axis=1)
     events: Sequence[Any] = stores["events"].objects
     waiting = demand.waiting(cluster, pods, events, team_of=allocation.teams(namespaces, team_label), now=now)
     return Inventory(nodes=nodes, units=units, pods=pods, claims=claims, waiting=waiting)
+
+
+def _placeholders(frame: pd.DataFrame, names: set[str]) -> pd.Series:
+    return (frame["namespace"] == headroom.NAMESPACE) & frame["pod"].isin(names)
 
 
 def _known(store: Snapshot) -> bool:
@@ -114,4 +122,4 @@ def _problem(source: ClusterSource, store: Snapshot) -> Problem:
 
 
 def _partial(store: Snapshot) -> str:
-    return f"{store.kind} are read only in {', '.join(store.scope)}"
+    return f"{store.kind} are read only in {len(store.scope)} {'namespace' if len(store.scope) == 1 else 'namespaces'}"

@@ -10,8 +10,10 @@ from services import fleet, metrics, snapshots
 from services.domain import capacity, frames
 from services.domain import heat as heat_map
 from services.domain.gpus import GPUS, by_band, gpus, holdings, waste
+from services.domain.headroom import NAMESPACE
 from services.domain.scope import Scope
 from services.domain.signals import UNIT_KEY, Query, Stat
+from services.domain.veil import named, veiled
 from services.domain.window import Window, ending
 from services.merge import merged
 from services.ports import ClusterSource, Sources
@@ -55,7 +57,8 @@ def _of_cluster(sources: Sources, source: ClusterSource, scope: Scope, window: W
     whole = sources.memo.get(key, version, lambda: _build(sources, source, inventory, window, stock.problem))
     if whole.value is None or whole.value.empty:
         return whole
-    return replace(whole, value=within(whole.value, scope, stock.value.pods))
+    pods = stock.value.pods
+    return replace(whole, value=veiled(within(whole.value, scope, pods), scope.sees, pods))
 
 
 def _build(
@@ -79,6 +82,8 @@ def _build(
     known = metrics.coverage(sources, source)
     if known.value is not None and not known.value.owner_labels:
         owners = None
+    if owners is not None:
+        owners = owners[owners["namespace"] != NAMESPACE]  # what is kept warm is free to whoever needs it
     value = gpus(source.name, given, owners, inventory.nodes, inventory.pods)
     problem = next((a.problem for a in answers.values() if a.problem is not None), None) or troubled
     notes = dict.fromkeys(note for answer in answers.values() for note in answer.notes)
@@ -88,8 +93,7 @@ def _build(
 
 def within(units: pd.DataFrame, scope: Scope, pods: pd.DataFrame) -> pd.DataFrame:
     """Rows of the scope; with a namespace or team, the units at least one of its pods holds."""
-    hardware = replace(scope, namespace="", team="")
-    kept = hardware.keep(units)
+    kept = scope.hardware.keep(units)
     if not scope.by_owner:
         return kept
     mine = scope.keep(pods)
@@ -174,7 +178,7 @@ def wasters(sources: Sources, scope: Scope, most: int = 200) -> Reading[pd.DataF
     units = table(sources, scope)
     if units.value is None:
         return units
-    return replace(units, value=waste(units.value).head(most))
+    return replace(units, value=waste(named(units.value, scope.sees)).head(most))
 
 
 MEASURES = {"util": "Utilisation", "util_now": "Utilisation now", "memory": "Memory used", "temperature": "Temperature"}

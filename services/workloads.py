@@ -6,6 +6,7 @@ import pandas as pd
 
 from services import fleet, metrics, snapshots
 from services.domain import attribution, frames
+from services.domain.headroom import NAMESPACE
 from services.domain.scope import Scope
 from services.domain.signals import Query, Stat
 from services.domain.window import Window
@@ -121,6 +122,7 @@ def _used(
 
 def hours(mean: pd.DataFrame, idle: pd.DataFrame, stock: snapshots.Inventory, window_hours: float) -> pd.DataFrame:
     """GPU-hours of each pod and node: ``gpu_hours``, ``busy`` and ``idle_gpu_hours`` in GPU-hours, ``idle_usd``."""
+    mean = mean[mean["namespace"] != NAMESPACE]  # what is kept warm is free to whoever needs it
     both = mean.merge(idle[[*BY_POD, "value"]], on=list(BY_POD), how="left", suffixes=("", "_idle"))
     placed = attribution.attribute(both, stock.nodes, stock.pods)
     price = stock.nodes.set_index("node")["price"].reindex(placed["node"]).to_numpy()
@@ -177,7 +179,7 @@ def _pods_of(
         return Reading(None, stock.as_of, stock.problem, stock.absence, stock.notes)
     namespace, workload = owner
     present = fleet.placed(stock.value)
-    present = present[(present["namespace"] == namespace) & (present["workload"] == workload)]
+    present = scope.sees.seen(present[(present["namespace"] == namespace) & (present["workload"] == workload)])
     span = Query("util", BY_POD, over=window.end - window.start, step=window.step)
     # Asked as the table of workloads asks, so that the answer is there already.
     only = {"namespace": [scope.namespace]} if scope.namespace else None
@@ -186,7 +188,7 @@ def _pods_of(
     rows = present.assign(held=present["equivalents"])
     if mean.value is not None and idle.value is not None:
         used = hours(mean.value, idle.value, stock.value, window.hours)
-        used = used[(used["namespace"] == namespace) & (used["workload"] == workload)]
+        used = scope.sees.seen(used[(used["namespace"] == namespace) & (used["workload"] == workload)])
         grouped = used.groupby(["namespace", "pod"], observed=True)
         sums = grouped[["gpu_hours", "busy", "idle_gpu_hours"]].sum()
         sums["util"] = sums["busy"] / sums["gpu_hours"]
@@ -248,8 +250,9 @@ def class_hours(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     """GPU-hours of the window by class, frame :data:`CLASS_HOURS`.
 
     Every instant of a unit counts as what it was then: held and at or above IDLE_BELOW, held and below, or not held. A
-    scope of pods has no hours that are not held.
+    scope of pods has no hours that are not held; without one, these are totals of the hardware and name nobody.
     """
+    scope = scope if scope.by_owner else scope.hardware
     window = fleet.window(sources, scope, by_owner=True)
     parts = [_class_hours(sources, source, scope, window) for source in sources.chosen(scope.cluster)]
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from services.domain.objects import Obj
+from services.domain.refs import Live, Ref
 from services.domain.signals import SIGNALS, Combine, Query, Stat
 from services.domain.window import Window
 from services.errors import SourceError, SourceUnavailable
@@ -55,6 +56,10 @@ class WatchedCluster:
             return replace(shown, state=state, version=version, message=LOST, since=self.since)
         message = {StoreState.LOADING: "", StoreState.FAILED: LOST}.get(state, REFUSED.format(kind=kind))
         return Snapshot(kind, (), version, state, None, message=message, since=self.since)
+
+    def read(self, ref: Ref) -> Live:
+        self.calls["read"] += 1
+        return self.inner.read(ref)
 
     def probe(self) -> SourceStatus:
         self.calls["probe"] += 1

@@ -37,12 +37,13 @@ def attribute(frame: pd.DataFrame, nodes: pd.DataFrame, pods: pd.DataFrame) -> p
     replicas = place["replicas"].fillna(1.0).to_numpy()[codes] if len(keys) else np.empty(0)
     if "pod" in frame.columns:
         added["weight"] = frame["weight"].to_numpy() / replicas
-        workload, team = _owners(frame, pods)
+        workload, team = owners(frame, pods)
         added["workload"], added["team"] = workload, team
     return added
 
 
-def _owners(frame: pd.DataFrame, pods: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+def owners(frame: pd.DataFrame, pods: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Workload and team of each row's ``namespace`` and ``pod``; of pods that are gone as :func:`attribute` says."""
     codes, (namespaces, names) = frames.keyed(frame["namespace"], frame["pod"])
     columns = (pods[name].to_numpy(dtype=object) for name in ("namespace", "pod", "workload", "team"))
     present: dict[tuple[str, str], tuple[str, str]] = {}

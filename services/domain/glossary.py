@@ -8,7 +8,15 @@ GLOSSARY: dict[str, str] = {
     "time-sliced or MPS unit 1 ÷ replicas.",
     "Remainder": "What a MIG layout leaves unusable: slices of 3g + 3g sum to 6/7, the remainder is 1/7.",
     "Held": "Bound to pods, by the scheduler's own rule, whether or not anything runs on it.",
-    "Free": "A pod could have it now: allocatable, unheld, on a ready node that is not cordoned.",
+    "Free": "A pod could have it now: allocatable, unheld, on a ready node that is not cordoned. What our placeholders "
+    "keep warm is free: they give way at once.",
+    "Warm headroom": "Capacity kept ready on purpose for the next start, by placeholder pods that give way or by a "
+    "buffer of the autoscaler. A unit of it has the shape of one real replica.",
+    "Warm start": "A pod placed at once on a node that was there with room; cold: its node had to come first.",
+    "Operation": "A change somebody made through the console, with its plan, rehearsal, steps, outcome and proof.",
+    "Layout": "How the GPUs of a node are divided: exclusive, time-slicing × N, MPS × N, or a MIG configuration.",
+    "Model group": "What clients of the gateway ask for by name; its tiers are tried in order until one answers.",
+    "Fallback": "The group the gateway turns to when every tier of the first one failed.",
     "Closed": "Free, but its node is cordoned or not ready.",
     "Out of use": "In capacity but not allocatable (unhealthy), or expected and not even advertised (missing).",
     "Utilisation": "Share of time engines were busy (engine active; GPU_UTIL where that is not collected), averaged "

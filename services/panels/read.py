@@ -69,6 +69,7 @@ def _of_cluster(
         part: metrics.over_window(sources, source, Query(signal, by), window, only) for part, signal in signals.items()
     }
     first = asked["signal"]
+    veiled = "pod" in by and not scope.sees.whole
     if first.absence is Absence.NOT_COLLECTED:
         return replace(
             first, value=None, notes=(*first.notes, f"{source.name} does not collect {panel.title.lower()}.")
@@ -84,7 +85,7 @@ def _of_cluster(
             frame = scope.keep(
                 attribution.attribute(frame, stock.value.nodes, stock.value.pods).assign(cluster=source.name)
             )
-        elif group in ("pool", "model", "team", "workload") or scope.pool or scope.model or scope.team:
+        elif group in ("pool", "model", "team", "workload") or scope.pool or scope.model or scope.team or veiled:
             return Reading(None, problem=stock.problem, absence=stock.absence)
         else:
             frame = frame.assign(cluster=source.name)
