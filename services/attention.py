@@ -7,11 +7,12 @@ from datetime import timedelta
 import pandas as pd
 
 from services import audit, fleet, metrics, sharing, utilisation
-from services.domain import findings, headroom_findings, operation_findings
+from services.domain import findings, gateway_findings, headroom_findings, operation_findings
 from services.domain.findings import Finding
 from services.domain.scope import Scope
 from services.domain.signals import Query
 from services.domain.veil import named
+from services.gateway import read as gateways
 from services.headroom import read as headroom
 from services.merge import merged
 from services.ports import Sources
@@ -33,7 +34,7 @@ def read(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
     ]
     if kept.value is not None:
         found = [*headroom_findings.offered(found, kept.value), *headroom_findings.cold(kept.value, scope.range)]
-    found += sharing.findings(sources, scope)
+    found += [*sharing.findings(sources, scope), *_gateways(sources, scope)]
     if scope.sees.whole and changed.value is not None:
         found += operation_findings.stopped(changed.value, pd.Timestamp(sources.now()))
         tripped = audit.breaker(sources).value
@@ -83,6 +84,16 @@ def _use(sources: Sources, scope: Scope, table: pd.DataFrame | None, nodes: pd.D
         seen = set(zip(table["cluster"], table["node"], strict=True))
         found += findings.silent_nodes(nodes, seen)
     return found
+
+
+def _gateways(sources: Sources, scope: Scope) -> Iterable[Finding]:
+    for name in gateways.places(sources):
+        board = gateways.board(sources, name).value if scope.cluster in ("", name) else None
+        if board is None or board.config is None:
+            continue
+        order = gateway_findings.misplaced(board.tiers, board.config, board.sha256)
+        yield from (finding for finding in order if finding.params["fallback_group"] not in board.locked)
+        yield from gateway_findings.faults(board.lints, name)
 
 
 def xids(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:

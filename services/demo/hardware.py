@@ -69,6 +69,7 @@ INSTANCES = {
         Instance("p4de.24xlarge", 96, 1152, 8, A100),
         Instance("g4dn.xlarge", 4, 16, 1, T4),
         Instance("g6.12xlarge", 48, 192, 4, L4),
+        Instance("g6.xlarge", 4, 16, 1, L4),
         Instance("m6i.xlarge", 4, 16),
     )
 }

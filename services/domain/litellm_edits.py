@@ -81,6 +81,23 @@ def joined(chain: Chain, key: str) -> Chain:
     return _numbered(chain, [rank for rank in found if rank])
 
 
+def ahead(chain: Chain, key: str) -> Chain:
+    """The chain with a tier tried before all others."""
+    mine = [place for place in chain.tiers if place.key == key]
+    return _numbered(chain, [mine, *_without(chain, key)])
+
+
+def behind(chain: Chain, key: str) -> Chain:
+    """The chain with a tier tried after all others."""
+    mine = [place for place in chain.tiers if place.key == key]
+    return _numbered(chain, [*_without(chain, key), mine])
+
+
+def _without(chain: Chain, key: str) -> list[list[Place]]:
+    left = [[place for place in rank if place.key != key] for rank in ranks(chain.tiers)]
+    return [rank for rank in left if rank]
+
+
 def shifted(names: Sequence[str], name: str, by: int) -> tuple[str, ...]:
     """The list with a name one place up (-1) or down (+1)."""
     found = list(names)

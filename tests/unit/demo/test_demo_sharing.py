@@ -154,8 +154,8 @@ def test_new_content_under_an_old_key_needs_a_restart_of_the_plugin(hands: Hands
     status = hands.read(plugin)["status"]
     assert (status["observedGeneration"], status["updatedNumberScheduled"]) == (2, 1)
     hands.wait(minutes=1)
-    assert hands.read(plugin)["status"]["updatedNumberScheduled"] == 4
-    assert [offers(hands, l4(hands, place))["nvidia.com/gpu"] for place in range(4)] == ["4"] * 4
+    assert hands.read(plugin)["status"]["updatedNumberScheduled"] == 7
+    assert [offers(hands, l4(hands, place))["nvidia.com/gpu"] for place in range(3)] == ["4"] * 3
 
 
 def test_a_cordoned_node_takes_no_new_pods_until_it_is_open_again(hands: Hands) -> None:
@@ -278,10 +278,11 @@ def samples(text: str, name: str, node: str) -> dict[tuple[str, str], tuple[floa
 
 def test_metrics_and_exporter_agree_after_a_sharing_change(hands: Hands) -> None:
     west, first = l4(hands), l4(hands, 1)
+    asked = Query("util", ("pod",)), hands.clock.at.replace(second=0), {"node": [west.name]}
+    before = len(hands["west"].metrics.instant(*asked).frame)
     label(hands, west, CONFIG, "ts8")
     hands.wait(seconds=30)
-    for place in (2, 3):
-        hands.patch(l4(hands, place), {"spec": {"unschedulable": True}})
+    hands.patch(l4(hands, 2), {"spec": {"unschedulable": True}})
     drain(hands, first)  # its pods have only the new units to move to
     hands.wait(minutes=10)
     end = hands.clock.at.replace(second=0)
@@ -296,7 +297,7 @@ def test_metrics_and_exporter_agree_after_a_sharing_change(hands: Hands) -> None
         answered = {(row.gpu, row.pod): row.value for row in frame.itertuples()}
         assert answered == pytest.approx({key: value for key, value in now.items() if key[1]})
     on = hands["west"].metrics.instant(Query("util", ("pod",)), end, {"node": [west.name]}).frame
-    assert len(on) > 16  # more pods than the node had units before
+    assert len(on) > before
 
 
 def test_history_before_a_change_stays_as_it_was(hands: Hands) -> None:

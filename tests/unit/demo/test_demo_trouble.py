@@ -187,7 +187,7 @@ def test_labels_promise_more_than_the_plugin_offers(west: Any) -> None:
         labels = node.metadata.labels or {}
         promised = int(labels["nvidia.com/gpu.count"]) * int(labels["nvidia.com/gpu.replicas"])
         found.append((promised, quantity(node, "capacity")))
-    assert found == [(16, 16), (16, 16), (16, 16), (16, 12)]
+    assert found == [(16, 16), (16, 16), (16, 12)]
 
 
 def test_one_node_has_no_telemetry_and_one_two_exporters(east: Any, at: datetime) -> None:

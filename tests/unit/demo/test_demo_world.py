@@ -18,7 +18,7 @@ from services.errors import WrongSetting
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 12, 9, 15, 30, 20, tzinfo=UTC)
 
-FINGERPRINT = "5137a357b74d77e596dc9d4c7662bff6"
+FINGERPRINT = "9d507d6066ba568bc58bf466dd25220b"
 
 
 def fingerprint(world: World) -> str:
