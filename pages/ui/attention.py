@@ -20,7 +20,7 @@ def draw(page: Page) -> None:
     """The first findings as rows that lead to the view explaining them, and all of them as a table."""
     reading = queries.attention(page.mode, page.scope)
     number = "" if not reading.value else f" ({len(reading.value)})"
-    st.subheader(f"Needs attention{number}", anchor=False, help="Most urgent first, then by GPUs and money concerned.")
+    st.subheader(f"Needs attention{number}", anchor=False, help="Most urgent first; then what can be mended here, then by GPUs and money.")
     found = shell.shown(reading, "Findings")
     if found is None:
         return
@@ -54,15 +54,15 @@ def _row(page: Page, finding: Finding, place: int) -> None:
             )
             if _stake(finding):
                 st.markdown(f"**{_stake(finding)}**", width="content")
-            if finding.fix is not None and proposal.acts():
-                actions.button(
-                    words.plain(finding.fix.label),
-                    finding.fix.action,
-                    finding.fix.params,
-                    key=f"fix_{finding.key}",
-                    icon=":material/build:",
-                )
         st.caption(f":{colour}[**{word}**] · " + " · ".join(_facts(finding)))
+        if finding.fix is not None and proposal.acts():
+            actions.button(
+                words.plain(finding.fix.label),
+                finding.fix.action,
+                finding.fix.params,
+                key=f"fix_{finding.key}",
+                icon=":material/build:",
+            )
 
 
 def _stake(finding: Finding) -> str:

@@ -72,8 +72,10 @@ FINDINGS = {
 
 
 def ranked(found: Iterable[Finding]) -> list[Finding]:
-    """Most urgent first; within a severity by whole GPUs concerned, then money, then title."""
-    return sorted(found, key=lambda f: (f.severity, -round(f.gpus or 0.0), -(f.usd_per_day or 0.0), f.title))
+    """Most urgent first; within a severity what can be mended here, then by whole GPUs, money and title."""
+    return sorted(
+        found, key=lambda f: (f.severity, f.fix is None, -round(f.gpus or 0.0), -(f.usd_per_day or 0.0), f.title)
+    )
 
 
 def frame(found: Sequence[Finding]) -> pd.DataFrame:

@@ -336,7 +336,8 @@ def inverse(steps: Sequence[Step]) -> list[Step]:
         if step.kind is StepKind.WAIT:
             if step.before.get("until"):
                 body = {**step.body, "until": step.before["until"], "fails": step.body.get("fails", [])}
-                waits.append(replace(step, body=body, before={"until": step.body["until"]}))
+                says = f"Wait until {step.ref} is as it was before"
+                waits.append(replace(step, body=body, before={"until": step.body["until"]}, says=says))
         elif step.compensation is not None:
             back = step.compensation
             undone.append(replace(back, compensation=replace(step, compensation=None)))

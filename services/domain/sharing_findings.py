@@ -86,7 +86,7 @@ def shareable(units: pd.DataFrame, nodes: pd.DataFrame, *, most: int, ratio: flo
         yield Finding(
             key=f"share/{row['cluster']}/{row['pool']}/{row['model']}",
             kind="Sharing would help",
-            severity=Severity.NOTICE,
+            severity=Severity.WARNING,
             title=f"{row['pods']} small pods hold whole GPUs in pool {row['pool']}",
             detail=f"{layout} on {_nodes(len(names))} would free {freed} of {row['pods']} GPUs. They are "
             f"{row['util']:.0%} busy, and a pod uses at most {row['memory_used'] / 2**30:.0f} GiB. "

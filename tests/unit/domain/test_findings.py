@@ -5,7 +5,7 @@ from datetime import timedelta
 import pandas as pd
 
 from services.domain import allocation, capacity, demand, findings, inventory
-from services.domain.findings import Finding, Severity, ranked
+from services.domain.findings import Finding, Fix, Severity, ranked
 from tests.factories import NOW, namespace, node, pod, refused
 
 QUOTA = (
@@ -97,15 +97,16 @@ def test_nodes_without_telemetry_are_named_only_where_there_is_any() -> None:
 
 
 def test_lost_capacity_comes_before_lost_money_and_more_money_first() -> None:
-    def finding(key: str, severity: Severity, usd: float | None) -> Finding:
-        return Finding(key, "k", severity, key, "d", "c", usd_per_day=usd)
+    def finding(key: str, severity: Severity, usd: float | None, fix: Fix | None = None) -> Finding:
+        return Finding(key, "k", severity, key, "d", "c", usd_per_day=usd, fix=fix)
 
     order = ranked(
         [
             finding("cheap", Severity.WARNING, 1.0),
             finding("dear", Severity.WARNING, 100.0),
             finding("broken", Severity.CRITICAL, None),
+            finding("mendable", Severity.WARNING, 2.0, Fix("scale-headroom", "Keep 1 warm")),
         ]
     )
-    assert [f.key for f in order] == ["broken", "dear", "cheap"]
+    assert [f.key for f in order] == ["broken", "mendable", "dear", "cheap"]
     assert {name: str(dtype) for name, dtype in findings.frame(order).dtypes.items()} == findings.FINDINGS

@@ -78,7 +78,7 @@ def test_a_finding_carries_its_fix_within_what_the_breaker_lets_pass() -> None:
     (found,) = sharing_findings.shareable(held, nodes(*names), most=20, ratio=0.5)
     assert found.title == "6 small pods hold whole GPUs in pool t4"
     assert found.detail.startswith("Time-slicing × 4 on 6 nodes would free 4.5 of 6 GPUs. They are 10% busy")
-    assert (found.severity, found.gpus, found.usd_per_day) == (Severity.NOTICE, 4.5, pytest.approx(54.0))
+    assert (found.severity, found.gpus, found.usd_per_day) == (Severity.WARNING, 4.5, pytest.approx(54.0))
     assert found.params == {"cluster": "c", "share_pool": "c/t4", "share_layout": "time-slicing-4"}
     assert found.fix is not None
     assert found.fix.label == "Share 4 nodes × 4", "a pool of six: at most four at once"
