@@ -439,6 +439,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer is written in pieces, and none is to wait for an acknowledgement
     server: _Server
 
     def setup(self) -> None:

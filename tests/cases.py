@@ -1,0 +1,110 @@
+"""What each action is proven with on the estate of ``tests/proving.py``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from services.actions import sharing_steps
+from services.actions.edit_fallbacks import FallbackParams
+from services.actions.set_sharing import SharingParams
+from services.domain import litellm, litellm_edits
+from services.domain.headroom import GPU, Shape, Want
+from services.domain.objects import Node
+from services.domain.plan import Plan
+from services.domain.refs import Ref
+from services.domain.sharing import CONFIG_LABEL
+from services.ports import Cluster, Sources
+from tests.gateway import FILE
+from tests.proving import LAB
+
+SMALL = Shape(GPU, 1, "2", "8Gi")
+HEADROOM = Want(LAB, "spot", 1, shape=SMALL)
+SHARING = SharingParams(LAB, "time-slicing-2", ("t1", "t2"))
+CHAT = litellm.read(FILE).chain("chat")
+FALLBACKS = FallbackParams(LAB, (litellm_edits.moved(CHAT, "chat-cloud", -1),))
+CLOUD_FIRST = FILE.replace("order: 2", "order: 0").replace("order: 1", "order: 2").replace("order: 0", "order: 1")
+"""The gateway's file with the cloud first."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """How one action is proven.
+
+    ``lab`` are its parameters on the estate and ``writes`` what they come to there, in order, as "verb Kind name".
+    ``demo`` finds parameters in the demo; None where it has nothing to act on. ``meddle`` is somebody else, who changes
+    what the plan is about to set, through the cluster they are given; they answer with how to see what they left.
+    """
+
+    lab: Any
+    writes: tuple[str, ...]
+    demo: Callable[[Sources], Any]
+    meddle: Callable[[Cluster, Plan], Callable[[], bool]]
+
+
+def _demo_headroom(sources: Sources) -> Any:
+    return Want("demo-east", "t4-spot", 1)
+
+
+def _demo_sharing(sources: Sources) -> Any:
+    nodes = cast("list[Node]", sources.clusters["demo-west"].cluster.snapshot("nodes").objects)
+    offered = {one.metadata.name: int((one.status.capacity or {}).get(GPU, "0")) for one in nodes}
+    whole = [name for name, count in sorted(offered.items()) if count == max(offered.values())]
+    return SharingParams("demo-west", "time-slicing-8", tuple(whole[:2]))
+
+
+def _demo_fallbacks(sources: Sources) -> Any:
+    source = next((one for one in sources.clusters.values() if one.gateway_place is not None), None)
+    if source is None or source.gateway_place is None:
+        return None
+    place = source.gateway_place
+    live = source.cluster.read(Ref.of(source.name, "ConfigMap", place.configmap, place.namespace))
+    chain = litellm.read(live.body["data"][place.key]).chain("chat")
+    second = litellm_edits.ranks(chain.tiers)[1][0]
+    return FallbackParams(source.name, (litellm_edits.moved(chain, second.key, -1),))
+
+
+def _took_the_name(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
+    ref = plan.steps[0].ref
+    cluster.create(ref, {"metadata": {"labels": {"team": "others"}}})
+    return lambda: cluster.read(ref).labels["team"] == "others"
+
+
+def _labelled_the_last_node(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
+    ref = next(step.ref for step in reversed(plan.steps) if sharing_steps.sets_labels(step))
+    cluster.patch(ref, {"metadata": {"labels": {CONFIG_LABEL: "exclusive"}}}, expected=cluster.read(ref).version)
+    return lambda: cluster.read(ref).labels[CONFIG_LABEL] == "exclusive"
+
+
+def _wrote_into_the_file(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
+    step = plan.steps[0]
+    live = cluster.read(step.ref)
+    text = live.body["data"][step.body["key"]] + "# reviewed\n"
+    cluster.patch(step.ref, {"data": {step.body["key"]: text}}, expected=live.version)
+    return lambda: bool(cluster.read(step.ref).body["data"][step.body["key"]] == text)
+
+
+CASES: dict[str, Case] = {
+    "scale-headroom": Case(
+        HEADROOM,
+        ("create Namespace gpu-headroom", "create PriorityClass gpu-headroom", "create Deployment warm-spot-1x-gpu"),
+        _demo_headroom,
+        _took_the_name,
+    ),
+    "set-sharing": Case(
+        SHARING,
+        ("patch Node t1",) * 3 + ("patch Node t2",) * 3,
+        _demo_sharing,
+        _labelled_the_last_node,
+    ),
+    "edit-fallbacks": Case(
+        FALLBACKS,
+        ("patch ConfigMap litellm-config", "patch Deployment litellm"),
+        _demo_fallbacks,
+        _wrote_into_the_file,
+    ),
+}
+
+
+def more(units: int, **other: Any) -> Want:
+    """Another number of warm units."""
+    return replace(HEADROOM, units=units, **other)
