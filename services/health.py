@@ -103,11 +103,13 @@ class Advice:
 
 
 def probes(sources: Sources, chosen: Sequence[ClusterSource]) -> list[tuple[str, SourceStatus | None]]:
-    """The sources of these clusters asked now, in parallel: (cluster, status); None where none is configured."""
+    """The sources of these clusters asked now, in parallel: (cluster, status); None where no metrics are configured."""
     asked: list[tuple[str, Future[SourceStatus] | None]] = []
     for source in chosen:
         asked.append((source.name, sources.pool.submit(source.cluster.probe)))
         asked.append((source.name, sources.pool.submit(source.metrics.probe) if source.metrics else None))
+        if source.gateway is not None:
+            asked.append((source.name, sources.pool.submit(source.gateway.probe)))
     return [(name, None if future is None else future.result()) for name, future in asked]
 
 

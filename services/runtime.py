@@ -14,10 +14,10 @@ from typing import Any
 from db.work import Database
 from services import demo
 from services.actions.engine import Engine
-from services.adapters import kube, kube_connect, prometheus
+from services.adapters import kube, kube_connect, litellm, prometheus
 from services.errors import OpsError, SourceUnavailable
-from services.ports import ClusterSource, JournalEntry, Policy, Sources, Work
-from services.settings import Settings, load
+from services.ports import ClusterSource, GatewayPlace, JournalEntry, Policy, Sources, Work
+from services.settings import ClusterSettings, Settings, load
 
 log = logging.getLogger(__name__)
 
@@ -59,17 +59,24 @@ def build(settings: Settings) -> Sources:
             clock=now, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed, journal=_Journal(work)
         )
         return Sources(mode="demo", clusters=estate, now=now, pool=pool, policy=policy, work=work)
-    clusters = {
-        cluster.name: ClusterSource(
-            name=cluster.name,
-            cluster=kube.KubeCluster(cluster.name, cluster.kube, clock=now),
-            metrics=None
-            if cluster.metrics is None
-            else prometheus.PrometheusMetrics(f"Prometheus of {cluster.name}", cluster.metrics, clock=now),
-        )
-        for cluster in settings.clusters
-    }
+    clusters = {cluster.name: _live(cluster) for cluster in settings.clusters}
     return Sources(mode="live", clusters=clusters, now=now, pool=pool, policy=policy, work=work)
+
+
+def _live(settings: ClusterSettings) -> ClusterSource:
+    name, metrics, access = settings.name, settings.metrics, settings.gateway
+    place = gateway = None
+    if access is not None and access.url:
+        gateway = litellm.LiteLLMGateway(f"LiteLLM of {name}", access, clock=now)
+    if access is not None and access.deployment:
+        place = GatewayPlace(access.namespace, access.configmap, access.config_key, access.deployment)
+    return ClusterSource(
+        name=name,
+        cluster=kube.KubeCluster(name, settings.kube, clock=now),
+        metrics=None if metrics is None else prometheus.PrometheusMetrics(f"Prometheus of {name}", metrics, clock=now),
+        gateway=gateway,
+        gateway_place=place,
+    )
 
 
 class _Journal:
@@ -178,6 +185,8 @@ def close() -> None:
         source.cluster.close()
         if source.metrics is not None:
             source.metrics.close()
+        if source.gateway is not None:
+            source.gateway.close()
     sources.pool.shutdown(wait=True, cancel_futures=True)
     if sources.work is not None:
         sources.work.close()

@@ -11,7 +11,7 @@ from services.ports import SourceStatus
 
 page = shell.page("Sources")
 scope, mode = page.scope, page.mode
-SOURCE_WORDS = {"kubernetes": "Kubernetes", "prometheus": "Metrics"}
+SOURCE_WORDS = {"kubernetes": "Kubernetes", "prometheus": "Metrics", "litellm": "Gateway"}
 
 
 def card(cluster: str, status: SourceStatus | None, now: datetime) -> None:

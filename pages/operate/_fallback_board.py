@@ -1,5 +1,6 @@
 """The first screen: every group's chain, where it was read, and what is wrong with it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -7,6 +8,7 @@ import streamlit as st
 
 from pages.operate import _fallback_pending as pending
 from pages.ui import filters, panels, queries, shell, tables, words
+from pages.ui.rows import clicked
 from pages.ui.shell import Page
 from services import runtime
 from services.domain.findings import Severity
@@ -25,12 +27,14 @@ _LOOKS = {
 }
 CHAINS: dict[str, Any] = {
     "group": C.TextColumn("Model group", pinned=True),
-    "chain": C.TextColumn("Tried in this order", width="large", help="Deployments; + shares one rank; then groups"),
-    "first": C.TextColumn("First choice runs", help="On your own GPUs or at a provider"),
+    "chain": C.TextColumn("Tried in this order", help="Deployments; + shares one rank; then groups"),
+    "first": C.TextColumn("First choice", help="Whether it runs on your own GPUs or at a provider"),
     "first_share": C.NumberColumn(
-        "First choice answers", format="percent", help="Of the group's requests in the last 24 hours"
+        "Answers", format="%.1f %%", help="The first choice, of the group's requests in the last 24 hours"
     ),
     "requests": C.NumberColumn("Requests", format="localized", help="In the last 24 hours; empty when not counted"),
+    "unanswered": C.NumberColumn("Lost", format="localized", help="Of these, answered by nobody"),
+    "spent_usd": C.NumberColumn("Spend", format="$%.2f", help="In the last 24 hours, by the gateway's own prices"),
     "findings": C.NumberColumn("Findings"),
     "pending": C.TextColumn("Prepared"),
 }
@@ -55,16 +59,22 @@ def choose_gateway(page: Page) -> str:
 def source(page: Page, cluster: str) -> Board | None:
     """Where it was read and whether file and process agree."""
     reading = queries.routing(page.mode, cluster)
-    board = shell.shown(reading, "The gateway")
+    board = shell.shown(reading, "Chains", needs="gateway")
     if board is None:
         return None
     place, routing = board.place, board.routing
     file = "unknown" if board.config is None else words.code(f"{place.namespace}/{place.configmap} {place.key}")
     process = "not asked" if routing is None else f"LiteLLM {words.plain(routing.version) or 'of unknown version'}"
+    now = runtime.current().now()
+    since = routing.since if routing is not None else None
+    if since is not None:
+        process += f", started {words.ago(since, now)}"
     st.caption(
         f":material/description: File: {file} · :material/memory: Running proxy: {process} · "
-        f"cluster {words.plain(cluster)} · read {words.ago(reading.as_of, runtime.current().now())}"
+        f"cluster {words.plain(cluster)} · read {words.ago(reading.as_of, now)}"
     )
+    if since is not None and board.counted and now - since < timedelta(hours=24):
+        st.caption(":material/info: Figures of the last 24 hours include what was in force before this start.")
     if routing is not None and not routing.knows_fallbacks:
         st.info("This version of LiteLLM does not tell which fallbacks are in force; shown are the file's.")
     if board.differences:
@@ -96,8 +106,8 @@ def chains(page: Page, board: Board) -> str:
         select=True,
     )
     names = frame["group"].tolist()
-    if row is not None and st.session_state.get(ROW) != names[row]:
-        st.session_state[ROW] = st.session_state[GROUP] = names[row]
+    if clicked(row, key=ROW) and row is not None:
+        st.session_state[GROUP] = names[row]
     return filters.choose("Model group", names, key=GROUP, nothing="Choose one to see and change its chain")
 
 
@@ -116,7 +126,9 @@ def _frame(board: Board) -> pd.DataFrame:
                 "chain": _told(board, group, mine),
                 "first": " and ".join(places),
                 "first_share": first["share"].sum(min_count=1),
-                "requests": mine["requests"].sum(min_count=1),
+                "requests": mine["requests"].sum(min_count=1) + board.unanswered.get(group, 0.0),
+                "unanswered": board.unanswered.get(group, 0.0) if board.counted else None,
+                "spent_usd": mine["usd"].sum(skipna=False),
                 "findings": sum(1 for one in board.lints if one.group == group),
                 "pending": "changed" if group in prepared else "",
             }

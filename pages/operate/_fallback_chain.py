@@ -55,7 +55,7 @@ def draw(board: Board, group: str) -> None:
     if locked:
         st.info(words.plain(locked), icon=":material/lock:")
     wanted = pending.chain(board, config, group)
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([5, 4], gap="large")
     with left:
         st.markdown("**Deployments**")
         _ranks(board, config, wanted, tiers, locked)
@@ -85,15 +85,25 @@ def _tier(row: "pd.Series[Any] | None", place: Place) -> None:
     facts = [words.plain(str(row["model"])), str(row["runs"])]
     if row["base"]:
         facts.append(words.plain(str(row["base"])))
-    if pd.notna(row["input_usd"]) and pd.notna(row["output_usd"]):
-        prices = f"{words.money(row['input_usd'])} in, {words.money(row['output_usd'])} out per million tokens"
-        facts.append(words.plain(prices))
-    if pd.notna(row["share"]):
-        facts.append(f"{words.share(row['share'])} of requests in 24 h")
     if row["stored"] == "file only":
         facts.append(":orange[not in the running proxy]")
     st.markdown(f"{icon} **{words.plain(place.key)}**")
     st.caption(" · ".join(facts))
+    counted = _counted(row)
+    if counted:
+        st.caption(words.plain(counted))
+
+
+def _counted(row: "pd.Series[Any]") -> str:
+    """What it answered and spent, and its prices, as far as they are known."""
+    facts = []
+    if pd.notna(row["share"]):
+        facts.append(f"{words.share(row['share'])} of requests in 24 h")
+    if row["runs"] == "managed" and row["requests"] > 0:
+        facts.append("spend unknown" if pd.isna(row["usd"]) else f"{words.money(row['usd'])} spent")
+    if pd.notna(row["input_usd"]) and pd.notna(row["output_usd"]):
+        facts.append(f"{words.money(row['input_usd'])} in, {words.money(row['output_usd'])} out per million tokens")
+    return " · ".join(facts)
 
 
 def _tier_buttons(

@@ -227,6 +227,7 @@ def _carried(changed: Sequence[str], params: FallbackParams, sources: Sources) -
     counted = read.traffic(sources, sources.clusters[params.cluster])
     if counted is None or not changed or not counted["requests"].sum():
         return []
+    counted = counted[counted["id"] != ""]  # what nobody answered was carried by nobody
     mine = counted[counted["group"].isin(changed)]
     requests, share = mine["requests"].sum(), mine["requests"].sum() / counted["requests"].sum()
     money = mine["usd"].sum(min_count=1)

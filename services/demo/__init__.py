@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
+from dataclasses import replace
 from datetime import datetime
 
 from services.demo.cluster import DemoCluster
+from services.demo.gateway import DemoGateway
 from services.demo.journal import Journal, Memory
 from services.demo.metrics import DemoMetrics
 from services.demo.world import World
-from services.ports import ClusterSource
+from services.ports import ClusterSource, GatewayPlace
 
 __all__ = ["Journal", "Memory", "World", "build"]
 
@@ -23,7 +25,7 @@ def build(
     journal: Journal | None = None,
     forbidden: Collection[tuple[str, str]] = (),
 ) -> dict[str, ClusterSource]:
-    """The clusters of a simulated estate by name, each with its metrics source.
+    """The clusters of a simulated estate by name, each with its metrics source, one with a gateway.
 
     ``gpus`` enlarges the scenario to that many physical GPUs, ``journal`` keeps what people do to it, in memory when
     none is given; ``forbidden`` are (verb, kind) pairs its credentials lack. The demo answers from arithmetic and
@@ -31,9 +33,16 @@ def build(
     """
     del pool
     world = World(scenario, seed, gpus, journal)
-    return {
+    found = {
         name: ClusterSource(
             name=name, cluster=DemoCluster(site, clock, forbidden=forbidden), metrics=DemoMetrics(site, clock)
         )
         for name, site in world.sites.items()
     }
+    for plan in world.scenario.gateways:
+        found[plan.cluster] = replace(
+            found[plan.cluster],
+            gateway=DemoGateway(world, plan, clock),
+            gateway_place=GatewayPlace(plan.namespace, plan.configmap, plan.key, plan.deployment),
+        )
+    return found

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from threading import Lock
 
 from services.access import User
-from services.demo import bodies, karpenter
+from services.demo import bodies, gateway_rollout, karpenter
 from services.demo.moment import Moment
 from services.demo.reaction import seen
 from services.demo.server import Server
@@ -61,6 +61,8 @@ class DemoCluster(Server):
             happened, last = 0, max(writes, default=0)
             if site.reaction is not None:
                 happened, last = site.reaction.changes(clock), max(last, site.reaction.last(clock))
+            rolled = gateway_rollout.moments(site, clock)
+            happened, last = happened + len(rolled), max(last, *rolled[-1:], 0)
             version = clock // 60 + len(writes) + happened
             if self._moment is None or version != self._version:
                 now = max(clock // 60 * 60, last)

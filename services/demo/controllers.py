@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.demo import exporter, manifests, names
+from services.demo import exporter, gateway_objects, manifests, names
 from services.demo.estate import FOUNDED
 from services.demo.moment import Moment, PodFacts, controller, meta, stamp
 from services.demo.names import uid
@@ -113,6 +113,7 @@ def replicasets(moment: Moment) -> list[Generic]:
                 )
             )
     found.extend(_made_replicasets(moment))
+    found.extend(gateway_objects.replicasets(moment))
     for blocked in blocked_here(moment):
         above = controller("Deployment", blocked.name, blocked_uid(moment, blocked, "deployment"))
         name = blocked_replicaset(blocked)

@@ -1,12 +1,13 @@
 """Objects of the scenario that no snapshot of ours lists: ConfigMaps, policies, disruption budgets, whole as JSON.
 
-To add more (a gateway's ConfigMap, its Deployment and Service), write a maker and append it to :data:`MAKERS`; to give
-a kind a status that follows its writes, put a function into :data:`STATUS`.
+To add more, write a maker and append it to :data:`MAKERS`; to give a kind a status that follows its writes, put a
+function into :data:`STATUS`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from services.demo import gateway_manifests
 from services.demo.ledger import Folded, Key
 from services.demo.world import Site
 
@@ -155,7 +156,7 @@ def _object(
     return {"kind": kind, "metadata": meta, **rest}
 
 
-MAKERS: list[Maker] = [_sharing, _budgets]
+MAKERS: list[Maker] = [_sharing, _budgets, gateway_manifests.objects]
 STATUS: dict[str, Status] = {}
 
 

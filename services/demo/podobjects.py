@@ -4,7 +4,7 @@ from collections import Counter
 
 import msgspec
 
-from services.demo import exporter, manifests, names
+from services.demo import exporter, gateway_objects, manifests, names
 from services.demo.estate import NEVER
 from services.demo.lanes import IMAGE_PULL
 from services.demo.moment import Moment, PodFacts, controller, instant, meta
@@ -75,8 +75,9 @@ def labels(work: Work) -> dict[str, str]:
 
 
 def pods(moment: Moment, *, node: str = "") -> list[Pod]:
-    """Every pod, or those bound to a node: of workloads, then the GPU stack's own."""
+    """Every pod, or those bound to a node: of workloads, the gateway's, then the GPU stack's own."""
     found = [_pod(moment, facts) for facts in moment.pods if node in ("", facts.node)]
+    found += gateway_objects.pods(moment, node=node)
     for facts in moment.nodes:
         if not facts.slot.pool.instance.gpus or node not in ("", facts.name):
             continue

@@ -18,9 +18,8 @@ def namespaces(moment: Moment) -> list[Generic]:
     spaces = {work.namespace for work in site.works if work.template is None} | {
         blocked.namespace for blocked in blocked_here(moment)
     }
-    for name in sorted(
-        {*spaces, "default", "kube-system", exporter.NAMESPACE, "monitoring", manifests.plugin(site)[0]}
-    ):
+    spaces |= {space for _, space, _ in manifests.objects(site) if space}
+    for name in sorted({*spaces, "default", "kube-system", exporter.NAMESPACE, "monitoring"}):
         team = site.scenario.namespaces.get(name, "")
         own = {"kubernetes.io/metadata.name": name, **({"team": team} if team else {})}
         found.append(

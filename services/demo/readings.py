@@ -23,7 +23,8 @@ _FULL = 0.99  # an engine that never rests still reads a little under 1
 _UTC_OFFSET_H = -6
 _WEEK = 7 * shapes.DAY
 _FAULT_AT = 2 * shapes.DAY + shapes.DAY // 2  # Wednesday noon
-_PEAK_LOAD = 0.8  # of a replica at peak demand with all replicas there
+PEAK_LOAD = 0.8
+"""Busy share of a replica at peak demand with all replicas there."""
 
 PROFILING = {"sm_active": "sm", "tensor_active": "tensor", "memory_bandwidth": "dram"}
 """Signals that only DCGM's profiling counters carry, and the activity's field that makes them."""
@@ -166,7 +167,7 @@ class Readings:
         for one in self.site.works:
             if one.follows_demand and one.plan.demand:
                 ready = np.maximum(self.site.serving(one, self.pods, minutes), 1)
-                full = one.plan.demand.peak_rps / (one.plan.most * _PEAK_LOAD)
+                full = one.plan.demand.peak_rps / (one.plan.most * PEAK_LOAD)
                 loads[one.index] = self.site.requests(one, minutes) / (ready * full)
         tilt = 0.92 + 0.16 * noise.uniform(self.held.key, np.zeros(1, np.int64), draw=4)
         return np.asarray(loads[work[hold], at] * tilt[hold])

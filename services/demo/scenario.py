@@ -8,6 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from services.demo import gateway_plan
+from services.demo.gateway_plan import GatewayPlan
 from services.demo.hardware import INSTANCES, PROFILES, Instance
 from services.errors import WrongSetting
 
@@ -211,6 +213,7 @@ class Scenario:
     blocked: tuple[Blocked, ...]
     budgets: tuple[Budget, ...]
     troubles: tuple[Trouble, ...]
+    gateways: tuple[GatewayPlan, ...] = ()
 
     @property
     def tile_gpus(self) -> int:
@@ -242,6 +245,7 @@ def _scenario(raw: Mapping[str, Any]) -> Scenario:
         blocked=tuple(Blocked(**{k: v for k, v in entry.items() if k != "trouble"}) for entry in raw["blocked"]),
         budgets=tuple(Budget(**entry) for entry in raw["budgets"]),
         troubles=tuple(Trouble(**entry) for entry in raw["troubles"]),
+        gateways=tuple(gateway_plan.read(entry) for entry in raw["gateways"]),
     )
 
 

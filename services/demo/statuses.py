@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.demo import manifests
+from services.demo import gateway_objects, manifests
 from services.demo.deployer import Deployer, asked
 from services.demo.ledger import Folded, Key
 from services.demo.moment import Moment, stamp
@@ -45,6 +45,8 @@ def settled(moment: Moment, key: Key, body: dict[str, Any], folded: Folded) -> d
 def changed(moment: Moment, key: Key) -> int:
     """When controllers last changed the object; 0 for never."""
     reaction, kind = moment.site.reaction, key[0]
+    if gateway_objects.is_gateway(moment, key):
+        return gateway_objects.changed(moment)
     if reaction is None:
         return 0
     if kind == "Node":
@@ -84,6 +86,8 @@ def _observed(moment: Moment, body: Mapping[str, Any], folded: Folded) -> int:
 
 
 def _deployment(moment: Moment, key: Key, body: Mapping[str, Any], folded: Folded) -> dict[str, Any]:
+    if gateway_objects.is_gateway(moment, key):
+        return gateway_objects.status(moment, body, folded)
     spec = body.get("spec") or {}
     wanted = 1 if spec.get("replicas") is None else int(spec["replicas"])
     owners = deployers(moment, key)

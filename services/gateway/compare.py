@@ -23,7 +23,7 @@ TIERS = {
     "stored": "str",  # file, database, file only, process only
     "requests": "float64",  # over the last 24 hours, NaN unknown
     "share": "float64",  # of the group's requests, 0..1
-    "usd": "float64",
+    "usd": "float64",  # what those requests cost by the gateway's prices, NaN unknown
     "input_usd": "float64",  # per million tokens
     "output_usd": "float64",
     "cluster": "str",
@@ -162,11 +162,18 @@ def _counts(frame: pd.DataFrame, traffic: pd.DataFrame | None) -> tuple[pd.Serie
     if traffic is None:
         nothing = pd.Series(float("nan"), index=frame.index)
         return nothing, nothing, nothing
-    by_id = traffic.groupby("id")[["requests", "usd"]].sum(min_count=1)
+    by_id = traffic[traffic["id"] != ""].groupby("id")[["requests", "usd"]].sum(min_count=1)
     counted = by_id.reindex(frame["id"]).set_axis(frame.index)
     requests = counted["requests"].fillna(0.0)
-    whole = requests.groupby(frame["group"]).transform("sum")
-    return requests, requests / whole.where(whole > 0), counted["usd"]
+    nobody = frame["group"].map(unanswered(traffic)).fillna(0.0)
+    whole = requests.groupby(frame["group"]).transform("sum") + nobody
+    return requests, requests / whole.where(whole > 0), counted["usd"].where(requests > 0, 0.0)
+
+
+def unanswered(traffic: pd.DataFrame) -> dict[str, float]:
+    """Requests that nobody answered, by group; groups without one are left out."""
+    nobody = traffic[(traffic["id"] == "") & (traffic["requests"] > 0)]
+    return dict(nobody.groupby("group")["requests"].sum())
 
 
 def _like(one: Deployment, tier: Tier) -> bool:

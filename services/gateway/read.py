@@ -26,7 +26,8 @@ class Board:
 
     ``config`` is the file's, None when it could not be read (``unread`` says why); ``sha256`` its fingerprint.
     ``routing`` is the process's, None when it could not be asked (``unasked``). ``locked``: groups that cannot be
-    edited here, and why. ``counted`` is whether something counts requests.
+    edited here, and why. ``counted`` is whether something counts requests; ``unanswered`` those of the last 24 hours
+    that nobody answered, by group.
     """
 
     cluster: str
@@ -41,6 +42,7 @@ class Board:
     unread: str = ""
     unasked: str = ""
     counted: bool = False
+    unanswered: Mapping[str, float] = field(default_factory=dict)
 
 
 def places(sources: Sources) -> list[str]:
@@ -83,6 +85,7 @@ def board(sources: Sources, cluster: str) -> Reading[Board]:
         unread=unread,
         unasked=unasked,
         counted=counted is not None,
+        unanswered={} if counted is None else compare.unanswered(counted),
     )
     return Reading(value, as_of=sources.now(), problem=problem)
 

@@ -1,6 +1,6 @@
 """What services need from outside, in our own vocabulary. Two implementations each: ``adapters`` and ``demo``."""
 
-from services.ports.gateway import Gateway, GatewayPlace, Routing, Tier
+from services.ports.gateway import TRAFFIC, Gateway, GatewayPlace, Routing, Tier
 from services.ports.kubernetes import Cluster, Snapshot, StoreState, Writable
 from services.ports.metrics import COVERAGE_COLUMNS, Coverage, Metrics, Samples
 from services.ports.record import (
@@ -20,6 +20,7 @@ from services.ports.status import SourceStatus
 __all__ = [
     "COVERAGE_COLUMNS",
     "OPERATIONS",
+    "TRAFFIC",
     "Broken",
     "Cluster",
     "ClusterSource",

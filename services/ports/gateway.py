@@ -48,6 +48,14 @@ class Routing:
     knows_fallbacks: bool = True  # False: this version does not tell; the four kinds of fallbacks are empty
 
 
+TRAFFIC = {"group": "str", "id": "str", "requests": "float64", "usd": "float64"}
+"""One row per deployment: requests it answered, and what they cost, NaN unknown.
+
+``group`` is the deployment's own: a request that fell back to another group counts there. A row with an empty ``id``
+holds the requests to its group that nobody answered.
+"""
+
+
 class Gateway(Protocol):
     """A LiteLLM proxy: what it routes by. Its configuration is changed through its ConfigMap."""
 
@@ -56,7 +64,7 @@ class Gateway(Protocol):
         ...
 
     def traffic(self, window: Window) -> pd.DataFrame:
-        """Requests and spend by deployment over the window: group, id, requests (float64), usd (float64, NaN unknown).
+        """Requests and spend by deployment over the window, frame :data:`TRAFFIC`.
 
         Raises SourceError; NotFound when nothing counts them.
         """

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from services import runtime
+from services.gateway import read as gateway
 from services.ports import StoreState
+from services.reading import Absence, Reading
 from tests import fakes, tiny
-from tests.conftest import NOW
+from tests.conftest import NOW, demo_sources
 from tests.fakes import LOST, SILENT
 from tests.pages.opening import METRIC_PAGES, opened, tables, tiles, words
 from tests.pages.troubles import TROUBLES, estate_of
@@ -60,6 +62,13 @@ def test_no_metrics_source_in_the_settings_is_said_and_leads_to_sources() -> Non
     health = opened(TROUBLES["no metrics configured"](), "sources")
     assert "Not configured" in words(health)
     assert any("Connect a Prometheus-compatible server" in element.label for element in health.expander)
+
+
+def test_what_is_not_configured_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "board", lambda sources, cluster: Reading(None, absence=Absence.NOT_CONFIGURED))
+    at = opened(demo_sources(), "fallback-edit")
+    assert "Chains: no gateway is configured" in words(at)
+    assert "no metrics source" not in words(at)
 
 
 @pytest.mark.parametrize("path", METRIC_PAGES)

@@ -3,6 +3,7 @@
 from pages.ui import tables as columns
 from services.ports import StoreState
 from tests import fakes, tiny
+from tests.conftest import demo_sources
 from tests.pages.opening import opened, table, words
 from tests.pages.troubles import TROUBLES, ill
 
@@ -45,3 +46,11 @@ def test_one_cluster_can_be_looked_at_alone() -> None:
 
 def test_a_cluster_nobody_configured_is_said_to_be_unknown() -> None:
     assert "No such cluster" in words(opened(tiny.sources(), "sources", cluster="nowhere"))
+
+
+def test_a_gateway_has_a_card_of_its_own() -> None:
+    text = words(opened(demo_sources(), "sources", cluster="demo-west")).replace("\\", "")
+    assert "**demo-west** · Gateway" in text
+    assert "version 1.106.2 (demo)" in text
+    assert "demo://demo-west/litellm" in text
+    assert "· Gateway" not in words(opened(demo_sources(), "sources", cluster="demo-east"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -70,11 +71,35 @@ def test_no_key_reaches_the_page(room: Room) -> None:
 
 def test_traffic_is_shown_where_it_is_counted(room: Room) -> None:
     room.gateway.counted = pd.DataFrame(
-        {"group": ["chat", "chat"], "id": ["chat-own", "chat-cloud"], "requests": [900.0, 100.0], "usd": [0.0, 1.0]}
+        {
+            "group": ["chat", "chat", "chat"],
+            "id": ["chat-own", "chat-cloud", ""],
+            "requests": [900.0, 60.0, 40.0],
+            "usd": [0.0, 1.25, 0.0],
+        }
     )
-    chains = table(room.open(), CHAINS)
-    assert chains["first_share"].iat[0] == pytest.approx(0.9)
-    assert chains["requests"].iat[0] == 1000
+    at = room.open(fallback_group="chat")
+    chat = table(at, CHAINS).iloc[0]
+    assert chat[["first_share", "requests", "unanswered", "spent_usd"]].tolist() == [90.0, 1000.0, 40.0, 1.25]
+    assert "6 % of requests in 24 h · $1.25 spent · $1.00 in, $2.00 out per million tokens" in words(at).replace(
+        "\\", ""
+    )
+
+
+def test_figures_from_before_the_proxy_started_are_said_to_be_in_it(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.gateway.counted = pd.DataFrame({"group": ["chat"], "id": ["chat-own"], "requests": [9.0], "usd": [0.0]})
+    routing = replace(room.gateway.routing(), since=NOW - timedelta(minutes=5))
+    monkeypatch.setattr(room.gateway, "routing", lambda: routing)
+    said = words(room.open()).replace("\\", "")
+    assert "started 5 min ago" in said
+    assert "include what was in force before this start" in said
+    routing = replace(routing, since=NOW - timedelta(days=3))
+    st.cache_data.clear()
+    said = words(room.open()).replace("\\", "")
+    assert "started 3 d ago" in said
+    assert "include what was in force before" not in said
 
 
 def test_findings_name_the_place_and_the_remedy(room: Room) -> None:

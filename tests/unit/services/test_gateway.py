@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from services.domain.litellm import read as config_of
@@ -89,3 +90,31 @@ def test_groups_of_the_proxys_database_are_locked() -> None:
     assert list(compare.locked(routing)) == ["large"]
     rows = compare.table("east", config_of(FILE), routing, None)
     assert rows[rows["stored"] == "database"]["key"].tolist() == ["db-1"]
+
+
+def test_requests_nobody_answered_count_in_the_shares_and_are_told_apart() -> None:
+    counted = pd.DataFrame(
+        {
+            "group": ["chat", "chat", "chat", "large"],
+            "id": ["chat-own", "chat-cloud", "", "large-azure"],
+            "requests": [60.0, 30.0, 10.0, 5.0],
+            "usd": [0.0, float("nan"), 0.0, 2.0],
+        }
+    )
+    sources, _ = room(process=MemoryGateway(counted=counted))
+    board = gateway.board(sources, "east").value
+    assert board is not None
+    assert board.unanswered == {"chat": 10.0}
+    tiers = board.tiers.set_index("key")
+    assert tiers["share"].to_dict() == {"chat-own": 0.6, "chat-cloud": 0.3, "large-azure": 1.0}
+    assert tiers["usd"].fillna(-1).to_dict() == {"chat-own": 0.0, "chat-cloud": -1.0, "large-azure": 2.0}
+
+
+def test_requests_nobody_answered_are_no_deployments_of_a_file_without_ids() -> None:
+    counted = pd.DataFrame({"group": ["chat"], "id": [""], "requests": [10.0], "usd": [0.0]})
+    bare = FILE.replace("    model_info: {id: chat-own}\n", "")
+    process = MemoryGateway(bare, counted=counted)
+    sources, _ = room(bare, process)
+    board = gateway.board(sources, "east").value
+    assert board is not None
+    assert board.tiers["requests"].tolist() == [0.0, 0.0, 0.0]
