@@ -117,8 +117,8 @@ def _running(changes: Sequence[Change], pods: Sequence[Pod], *, drain: bool) -> 
     else:
         yield Check(
             WARNS, "Running pods",
-            f"{_pods(held)} will run on, and new pods will be placed on the same GPUs beside them.",
-            "Nothing, if they can live with neighbours.", names,
+            f"New pods will be placed on the same GPUs, beside {_pods(held)} there now.",
+            "Do nothing if they can live with neighbours.", names,
         )  # fmt: skip
 
 

@@ -45,7 +45,7 @@ def ask(units: Mapping[str, float], selector: Mapping[str, str] | None = None, *
 def test_pods_run_on_beside_new_ones_when_gpus_are_shared() -> None:
     check = found(pods=[pod("p"), pod("q", node_name="other"), pod("done", phase="Succeeded")])["Running pods"]
     assert (check.level, check.who) == (WARNS, ("ns/p",))
-    assert check.says == "1 pod will run on, and new pods will be placed on the same GPUs beside them."
+    assert check.says == "New pods will be placed on the same GPUs, beside 1 pod there now."
 
 
 def test_a_layout_that_needs_idle_gpus_is_blocked_by_pods_unless_they_are_drained() -> None:
