@@ -7,6 +7,7 @@ from pages.admin import _audit_chain as chain
 from pages.admin import _audit_operation as one
 from pages.ui import actions, filters, panels, proposal, queries, shell, tables
 from pages.ui.progress import STATES
+from pages.ui.rows import clicked
 from services import audit, runtime
 
 OPERATION, ROW = "op", "audit_row"
@@ -43,10 +44,8 @@ def narrowed(found: pd.DataFrame) -> pd.DataFrame:
 
 def choose(rows: pd.DataFrame, row: int | None) -> None:
     """A row that was clicked becomes the operation looked at."""
-    if row is None:
-        st.session_state.pop(ROW, None)
-    elif st.session_state.get(ROW) != rows["id"][row]:
-        st.session_state[ROW] = st.session_state[OPERATION] = rows["id"][row]
+    if clicked(row, key=ROW) and row is not None:
+        st.session_state[OPERATION] = rows["id"][row]
 
 
 def listed() -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui import actions, filters, queries, shell, words
+from pages.ui.rows import clicked
 from pages.ui.shell import Page
 from services.domain.headroom import MOST_UNITS, Shape, Want
 from services.domain.headroom_findings import ACTION, pool_name
@@ -18,8 +19,8 @@ USUAL, TYPED = "As is usual in the pool", "As typed here"
 def choose(rows: pd.DataFrame, row: int | None) -> dict[Any, Any] | None:
     """The pool looked at: the table's choice, or the link's."""
     names = [pool_name(one) for one in rows.to_dict("records")]
-    if row is not None and row < len(names) and st.session_state.get(ROW) != names[row]:
-        st.session_state[ROW] = st.session_state[POOL] = names[row]
+    if clicked(row, key=ROW) and row is not None and row < len(names):
+        st.session_state[POOL] = names[row]
     chosen = filters.choose("Pool to keep warm", names, key=POOL, nothing="Choose a pool")
     if not chosen:
         return None
@@ -93,8 +94,8 @@ def _outcome(page: Page, want: Want) -> None:
     st.markdown(f"**{_cost(found, want.units)}**")
     if want.units:
         st.caption(
-            f"Each unit holds {words.plain(str(shape))}, {words.plain(shape.cpu)} CPUs and {words.plain(shape.memory)} "
-            f"of memory. {_fit(found, want.units)} {words.plain(found.why)}"
+            f"Each unit holds {words.plain(str(shape))}, {words.plain(shape.cpu)} {_cpus(shape.cpu)} and "
+            f"{words.plain(shape.memory)} of memory. {_fit(found, want.units)} {words.plain(found.why)}"
         )
     for text in found.answer.warnings:
         st.caption(f":material/warning: {words.plain(text)}")
@@ -104,6 +105,10 @@ def _outcome(page: Page, want: Want) -> None:
     same = want.units == found.survey.set and not (want.shape.cpu or want.from_workload)
     reason = "It is so already." if same else found.answer.refusal
     actions.button(label, ACTION, want, key="headroom_apply", icon=":material/mode_heat:", primary=True, reason=reason)
+
+
+def _cpus(amount: str) -> str:
+    return "CPU" if amount == "1" else "CPUs"
 
 
 def _cost(found: Found, units: int) -> str:

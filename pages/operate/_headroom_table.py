@@ -80,10 +80,13 @@ def _warm(value: Summary, window: str) -> None:
 
 
 def _used(value: Summary) -> None:
-    tip = "Times a pod took a warm unit's place. Read from events, which API servers forget, most after an hour."
+    tip = (
+        "Times a pod took a warm unit's place, as far as events reach back: API servers forget them, most after an "
+        "hour."
+    )
     reach = value.used_since
     age = None if reach is None else runtime.current().now() - reach
-    under = "no events to be read" if age is None else f"in the {words.span(age)} that events reach back"
+    under = "no events to be read" if age is None else f"in the last {words.span(age)}"
     said = None if value.used is None else words.counted(value.used, "time")
     tiles.tile("Used", said, under, tip=tip)
 

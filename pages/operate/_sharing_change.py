@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui import actions, filters, queries, shell, tables, words
+from pages.ui.rows import clicked
 from pages.ui.shell import Page
 from services.domain.sharing import NO_ISOLATION, Layout, Mode
 from services.domain.sharing_checks import BLOCKS
@@ -38,10 +39,10 @@ def choose(nodes: pd.DataFrame, row: int | None) -> pd.DataFrame | None:
     """The nodes of the pool looked at: the table's choice, or the link's."""
     names = (nodes["cluster"] + "/" + nodes["pool"]).rename("name")
     known = sorted(set(names))
-    if row is not None:
+    if clicked(row, key=ROW) and row is not None:
         listed = nodes.assign(name=names).groupby(["cluster", "pool", "model"], sort=True)["name"].first().tolist()
-        if row < len(listed) and st.session_state.get(ROW) != listed[row]:
-            st.session_state[ROW] = st.session_state[POOL] = listed[row]
+        if row < len(listed):
+            st.session_state[POOL] = listed[row]
     chosen = filters.choose("Pool to look at", known, key=POOL, nothing="Choose a pool")
     if chosen and chosen not in known:
         st.info("This pool is not known here (yet).", icon=":material/help:")
@@ -71,20 +72,21 @@ def draw(page: Page, nodes: pd.DataFrame) -> None:
         pace = st.number_input(
             "Seconds between nodes", min_value=0, max_value=3600, value=30, key="share_pace", width=200
         )
-    _impossible(desk)
+    _impossible(desk, several=len(chosen) > 1)
     if layout:
         params = {"cluster": cluster, "nodes": chosen, "layout": layout, "drain": drain, "pace_s": float(pace)}
         _outcome(page, params, possible)
 
 
-def _impossible(desk: Desk) -> None:
+def _impossible(desk: Desk, *, several: bool) -> None:
     st.caption(f":material/settings_suggest: {words.plain(words.sentence(desk.install))}")
     reasons: dict[str, list[str]] = {}
     for one in desk.choices:
         if one.refusal:
             reasons.setdefault(one.refusal, []).append(str(one.layout))
     if len(reasons) == 1 and all(one.refusal for one in desk.choices):
-        st.warning(words.plain(next(iter(reasons))), icon=":material/block:")
+        other = " Or choose nodes without it above." if several else ""
+        st.warning(f"{words.plain(next(iter(reasons)))}{other}", icon=":material/block:")
     elif reasons:
         with st.expander(f"Not possible here ({sum(map(len, reasons.values()))})", icon=":material/block:"):
             for reason, layouts in reasons.items():
@@ -137,6 +139,11 @@ def _checks(page: Page, desk: Desk) -> None:
     if checks is None or checks.empty:
         st.success("Nothing stands against it.", icon=":material/check_circle:")
         return
-    for one in checks[checks["level"] == BLOCKS].to_dict("records"):
-        st.error(f"{words.plain(one['says'])} {words.plain(one['do'])}", icon=":material/block:")
-    tables.show(checks, CHECKS, key="share_checks", alt="What was checked and found.", page=page, as_of=None)
+    for one in checks.to_dict("records"):
+        said = f"{words.plain(one['says'])} {words.plain(one['do'])}"
+        if one["level"] == BLOCKS:
+            st.error(said, icon=":material/block:")
+        else:
+            st.markdown(f":material/warning: {said}")
+    with st.expander("Whom it concerns", icon=":material/table_rows:"):
+        tables.show(checks, CHECKS, key="share_checks", alt="What was checked and found.", page=page, as_of=None)

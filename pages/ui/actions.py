@@ -43,7 +43,7 @@ def button(
 ) -> None:
     """A button that proposes an action; disabled, saying why, when the user may not act or ``reason`` says no.
 
-    The label is Markdown, as of any button: names in it are escaped by the caller.
+    The primary one of a page says why below it, others in their tooltip. The label is Markdown, as of any button: names in it are escaped by the caller.
     """
     known = ACTIONS.get(action)
     why = proposal.why(known.right if known else Right.ACT) or reason
@@ -58,6 +58,8 @@ def button(
         on_click=propose,
         args=(action, params),
     )
+    if why and primary:  # nobody can hover over a button with a keyboard, nor focus one that is disabled
+        st.caption(f":material/lock: {words.plain(why)}")
 
 
 def host() -> None:
@@ -66,7 +68,7 @@ def host() -> None:
     if held is None:
         return
     title = held.asked.title if isinstance(held, Proposed | Declined) else held.title
-    st.dialog(words.plain(title), width="large", icon=":material/rule:", on_dismiss=proposal.drop)(_dialog)()
+    st.dialog(words.plain(title), width="large", icon=":material/rule:", on_dismiss=progress.left)(_dialog)()
 
 
 def _dialog() -> None:

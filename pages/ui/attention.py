@@ -20,7 +20,8 @@ def draw(page: Page) -> None:
     """The first findings as rows that lead to the view explaining them, and all of them as a table."""
     reading = queries.attention(page.mode, page.scope)
     number = "" if not reading.value else f" ({len(reading.value)})"
-    st.subheader(f"Needs attention{number}", anchor=False, help="Most urgent first; then what can be mended here, then by GPUs and money.")
+    order = "Most urgent first; then what can be mended here, then by GPUs and money."
+    st.subheader(f"Needs attention{number}", anchor=False, help=order)
     found = shell.shown(reading, "Findings")
     if found is None:
         return

@@ -13,9 +13,9 @@ MANY = 8
 
 CHANGES = {
     "object": C.TextColumn("Object", pinned=True),
-    "field": C.TextColumn("Field", width="medium"),
+    "field": C.TextColumn("Field", width="large"),
     "change": C.TextColumn("Change", help="added, changed, removed, evicted"),
-    "before": C.TextColumn("Before", width="medium"),
+    "before": C.TextColumn("Before", width="small"),
     "after": C.TextColumn("After", width="medium"),
     "cluster": C.TextColumn("Cluster"),
 }
@@ -46,6 +46,7 @@ def changes(plan: Plan, *, key: str) -> None:
         st.dataframe(
             frame,
             column_config=CHANGES,
+            column_order=[name for name in CHANGES if name != "cluster" or len(plan.clusters) > 1],
             hide_index=True,
             height="auto" if len(frame) <= MANY else 320,
             alt="Each field that changes: object, field, before and after.",
@@ -66,13 +67,19 @@ def steps(plan: Plan, rehearsal: Rehearsal, *, key: str) -> None:
 
 
 def _line(number: int, step: Step, answer: Answer | None) -> str:
-    group = f"{words.plain(step.group)}: " if step.group else ""
-    text = f"{number}. {group}{words.plain(step.says)}{_bounds(step)}"
+    text = f"{number}. {grouped(step.group, step.says)}{_bounds(step)}"
     if answer is None or step.kind in QUIET:
         return text
     icon, colour, word = _ANSWERS[answer.ok]
-    text += f"  \n   {icon} :{colour}[{word}]: {words.plain(answer.says)}"
+    text += f"  \n   {icon} :{colour}[{word}]"
+    if answer.ok is not True or step.kind is StepKind.DRAIN:  # of other steps the step itself says what would be done
+        text += f": {words.plain(answer.says)}"
     return text + "".join(f"  \n   :material/warning: {words.plain(warning)}" for warning in answer.warnings)
+
+
+def grouped(group: str, says: str) -> str:
+    """What a step does, with what it belongs to where it does not say so itself."""
+    return words.plain(f"{group}: {says}" if group and group not in says else says)
 
 
 def _bounds(step: Step) -> str:

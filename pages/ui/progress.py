@@ -1,12 +1,13 @@
 """A running operation: how far it is, what it waits for, how it ended, and what can be done then."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from pages.ui import decide, proposal, queries, words
+from pages.ui import decide, diff, proposal, queries, words
 from pages.ui.proposal import Running
 from pages.ui.shell import shown
 from services import audit, runtime
@@ -34,6 +35,7 @@ _STEPS = {
     "not done": (":material/block:", "gray"),
 }
 _MANY = 12
+_WORTH_SAYING = timedelta(seconds=1)
 
 
 def draw(held: Running) -> None:
@@ -46,14 +48,21 @@ def draw(held: Running) -> None:
     with st.container(horizontal=True):
         st.button("Close", key="progress_close", on_click=_closed)
         if st.button("Open in Audit", key="progress_audit", icon=":material/history:", type="tertiary"):
-            proposal.drop()
+            left()
             st.switch_page(AUDIT, query_params={"op": held.id})
     if going:
         st.caption("It goes on when you close this or leave.")
 
 
-def _closed() -> None:
+def left() -> None:
+    """Leave the dialog. After an operation was watched, pages are read anew: they show what it did."""
+    if isinstance(proposal.held(), Running):
+        st.cache_data.clear()
     proposal.drop()
+
+
+def _closed() -> None:
+    left()
     st.rerun()
 
 
@@ -65,6 +74,7 @@ def _watched(held: Running, going: bool) -> None:
         state(record)
         steps(record)
     if going and record.operation.state not in audit.LIVE:
+        st.cache_data.clear()
         st.rerun()  # drawn anew without a timer, and with what can be done now
 
 
@@ -94,8 +104,8 @@ def steps(record: Record) -> None:
 
 def _step(row: dict[str, Any]) -> str:
     icon, colour = _STEPS[str(row["state"])]
-    group = f"{words.plain(str(row['group']))}: " if row["group"] else ""
-    line = f"- {icon} :{colour}[{row['state']}] {group}{words.plain(str(row['says']))}{_took(row)}"
+    said = diff.grouped(str(row["group"]), str(row["says"]))
+    line = f"- {icon} :{colour}[{row['state']}] {said}{_took(row)}"
     return line + (f"  \n  {words.plain(str(row['note']))}" if row["note"] else "")
 
 
@@ -104,8 +114,8 @@ def _took(row: dict[str, Any]) -> str:
     if pd.isna(started):
         return ""
     if not pd.isna(ended):
-        return f" ({words.span(ended - started)})"
-    return f" (since {words.span(runtime.current().now() - started)})" if row["state"] == "running" else ""
+        return f" ({words.span(ended - started)})" if ended - started >= _WORTH_SAYING else ""
+    return f" (for {words.span(runtime.current().now() - started)})" if row["state"] == "running" else ""
 
 
 def _group(name: str, part: pd.DataFrame) -> str:

@@ -1,5 +1,7 @@
 """The review of a plan: what it reaches, what changes, what the rehearsal said, and the ceremony its risk asks for."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
@@ -39,7 +41,11 @@ def draw(held: Proposed) -> None:
             close()
             return
         _radius(plan)
-        diff.changes(plan, key="review_diff")
+        if held.fields:
+            with st.expander("Field by field", icon=":material/difference:"):
+                diff.changes(plan, key="review_diff")
+        else:
+            diff.changes(plan, key="review_diff")
         diff.steps(plan, held.rehearsal, key="review_steps")
         with st.expander("The same with kubectl", icon=":material/terminal:"):
             st.caption("The context is called like the cluster. The console sends these writes itself when confirmed.")
@@ -68,11 +74,17 @@ def _radius(plan: Plan) -> None:
     if plan.blast:
         st.markdown("**What it reaches**\n" + "".join(f"\n- {words.plain(line)}" for line in plan.blast))
     if plan.warnings:
-        st.warning("\n".join(f"- {words.plain(line)}" for line in plan.warnings), icon=":material/warning:")
+        st.warning(_listed(plan.warnings), icon=":material/warning:")
     if plan.owners:
-        st.warning("\n".join(f"- {words.plain(line)}" for line in plan.owners), icon=":material/sync_lock:")
+        st.warning(_listed(plan.owners), icon=":material/sync_lock:")
         with st.expander("The change as text to commit", icon=":material/difference:"):
             st.code(kubectl.commit(plan), language="yaml")
+
+
+def _listed(lines: Sequence[str]) -> str:
+    """Sentences as a list; one alone needs no bullet."""
+    said_ = [words.plain(line) for line in lines]
+    return said_[0] if len(said_) == 1 else "\n".join(f"- {line}" for line in said_)
 
 
 def _choice(held: Proposed) -> None:

@@ -192,11 +192,11 @@ def link(title: str, label: str, scope: Scope, *, icon: str | None = None, tip: 
     )
 
 
-def shown(reading: Reading[T], what: str) -> T | None:
+def shown(reading: Reading[T], what: str, *, needs: str = "metrics source") -> T | None:
     """The value to draw, or None; says what is wrong with the reading, if anything is.
 
-    ``what`` names it in a sentence: "The funnel". Loading, not collected, not configured, failed and stale look
-    different, and none of them looks like zero.
+    ``what`` names it in a sentence: "The funnel"; ``needs`` is the kind of source it comes from. Loading, not
+    collected, not configured, failed and stale look different, and none of them looks like zero.
     """
     if reading.problem is not None:
         good_at, since = reading.as_of if reading.value is not None else None, reading.problem.since
@@ -206,7 +206,7 @@ def shown(reading: Reading[T], what: str) -> T | None:
     elif reading.absence is Absence.LOADING and reading.value is None:
         st.info(f"{what}: the first reading is still under way.", icon=":material/hourglass_top:")
     elif reading.absence is Absence.NOT_CONFIGURED:
-        st.info(f"{what}: no metrics source is configured.", icon=":material/power_off:")
+        st.info(f"{what}: no {needs} is configured.", icon=":material/power_off:")
         _to_sources()
     elif reading.absence is Absence.NOT_COLLECTED:
         st.info(f"{what}: not collected. Unknown, not zero.", icon=":material/sensors_off:")

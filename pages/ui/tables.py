@@ -16,7 +16,7 @@ C = st.column_config
 GIB = 2.0**30
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHARE: dict[str, Any] = {"format": "%.1f %%", "min_value": 0.0, "max_value": 100.0}
-SHARES = ("util", "util_now", "held_ratio")
+SHARES = ("util", "util_now", "held_ratio", "first_share")
 """Ratios, drawn as percentages; files keep the ratio."""
 
 POOLS = {
@@ -263,11 +263,12 @@ def show(
 
 def csv(frame: pd.DataFrame, columns: Mapping[str, Any], *, scope: Scope, mode: str, as_of: datetime | None) -> bytes:
     """The table as CSV in base units, each row with what it speaks of: window, time, mode, price basis."""
+    listed = "list prices, USD" if any("usd" in name for name in columns) else ""
     told = frame[list(columns)].assign(
         window=scope.range,
         as_of=words.utc(as_of or runtime.current().now()),
         mode=mode,
-        price_basis="list prices, USD" if any("usd" in name for name in columns) else "",
+        price_basis="prices of the gateway, USD" if "spent_usd" in columns else listed,
     )
     text = told.select_dtypes(include=["object", "string"])
     # A spreadsheet must not run a pod's name as a formula.

@@ -13,13 +13,22 @@ from tests.serving import Served
 
 WITHIN_MS = 15_000
 VIEWPORT: Any = {"width": 1440, "height": 1000}
-TITLES = {"/": "Overview", "/utilisation": "Utilisation", "/workloads": "Workloads", "/sources": "Sources"}
+TITLES = {
+    "/": "Overview",
+    "/utilisation": "Utilisation",
+    "/workloads": "Workloads",
+    "/headroom": "Headroom",
+    "/sharing": "Sharing",
+    "/fallback-edit": "Fallbacks",
+    "/audit": "Audit",
+    "/sources": "Sources",
+}
 """Every page of the navigation by its path."""
 
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
 
 # Streamlit's browser half looks for the base path of the server: below the page first, where nothing is, then above.
-_LOOKS_FOR_BASE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
+_LOOKS_FOR_BASE = re.compile(r"/[a-z-]+/_stcore/(health|host-config)$")
 
 
 @dataclass
@@ -119,6 +128,42 @@ class Tab:
         """Boxes that say an exception was not caught."""
         return self.page.get_by_test_id("stException")
 
+    def button(self, key: str) -> Locator:
+        """A button by its key."""
+        return self.keyed(key).get_by_role("button")
+
+    @property
+    def dialog(self) -> Locator:
+        """The review of a change, or the operation that is watched."""
+        return self.page.get_by_role("dialog")
+
+    def rows(self, table: Locator) -> list[dict[str, str]]:
+        """What of a table is in sight, by column titles. Tables are drawn on a canvas, and told in its fallback.
+
+        ``table`` is the table or what it stands in; only tables in which rows can be chosen have a key themselves.
+        """
+        table.scroll_into_view_if_needed()  # out of sight it is not drawn
+        told = table.locator("canvas table tr")
+        expect(told.nth(1)).to_be_attached()
+        titles, *rows = told.evaluate_all(
+            "rows => rows.map(row => [...row.querySelectorAll('th, td')].map(cell => cell.textContent))"
+        )
+        return [dict(zip(titles, row, strict=True)) for row in rows]
+
+    def told(self, alt: str) -> Locator:
+        """A table by what it is about."""
+        return self.page.get_by_test_id("stDataFrame").filter(has=self.page.get_by_role("region", name=alt))
+
+    # By keyboard
+
+    def tab_to(self, what: Locator, most: int = 150) -> None:
+        """Press Tab until it, or something in it, is in focus."""
+        for _ in range(most):
+            self.page.keyboard.press("Tab")
+            if what.evaluate("element => element.contains(document.activeElement)"):
+                return
+        raise AssertionError(f"Tab does not reach {what} within {most} steps")
+
     @property
     def main(self) -> Locator:
         """Everything beside the sidebar."""
@@ -137,6 +182,7 @@ class Tab:
 
     def pick(self, label: str, option: str) -> None:
         """Choose an option of a selectbox."""
+        self.field(label).scroll_into_view_if_needed()  # a list that opens while the page scrolls closes again
         self.field(label).click()
         self.page.get_by_role("option", name=option, exact=True).click()
 
@@ -148,6 +194,15 @@ class Tab:
         """Wait until a segmented control shows an option as chosen."""
         radio = self.page.get_by_role("radiogroup", name=group).get_by_role("radio", name=option, exact=True)
         expect(radio).to_be_checked()
+
+
+def press_row(tab: Tab, table: str, row: int) -> None:
+    """Tick a row of a table. Tables are drawn on a canvas: the header is 32 px high, a row 35, the box at the left."""
+    canvas = tab.keyed(table).get_by_test_id("data-grid-canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    tab.page.mouse.click(box["x"] + 15, box["y"] + 32 + 35 * row + 17)
 
 
 @contextmanager

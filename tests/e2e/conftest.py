@@ -4,7 +4,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests import image, serving
-from tests.e2e.browser import WITHIN_MS, Tab, Witness, tab
+from tests.e2e import acting
+from tests.e2e.browser import TITLES, WITHIN_MS, Tab, Witness, tab
 from tests.needs import need
 
 expect.set_options(timeout=WITHIN_MS)
@@ -80,6 +82,73 @@ def demo(chromium: Browser, code: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("demo")
     with serving.serving(code, command(code), {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log") as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def acting_demo(chromium: Browser, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
+    """A console in demo mode whose estate tests change, one for the run; nobody else sees what they do."""
+    folder = tmp_path_factory.mktemp("acting")
+    with serving.serving(code, command(code), {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log") as served:
+        yield served
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An operation that takes minutes: what its review and its progress showed, and the clicks it took."""
+
+    served: serving.Served
+    id: str
+    clicks: int
+    changes: set[tuple[str, str, str, str]]
+    progress: str
+
+
+@contextmanager
+def beginning(chromium: Browser, served: serving.Served, path: str, **params: str) -> Iterator[acting.Hand]:
+    """A hand on a page of the console; nothing may complain."""
+    notes = Witness()
+    with tab(chromium, served, notes) as one:
+        yield acting.Hand(one.open(path, **params).on(TITLES[path]))
+    assert notes.complaints == []
+
+
+def applied(hand: acting.Hand, at_work: str) -> Begun:
+    """Apply what is in review, with a reason, and leave it at work."""
+    one = hand.tab
+    changes = acting.changes(acting.reviewed(one))
+    acting.why(one, "for the launch")
+    hand.click(one.button("review_apply"))
+    progress = acting.begun(one).keyed("progress")
+    expect(progress).to_contain_text(at_work, timeout=acting.SOON_MS)
+    said, clicks = progress.inner_text(), hand.clicks
+    one.button("progress_audit").click()
+    return Begun(one.served, one.on("Audit").params["op"], clicks, changes, said)
+
+
+@pytest.fixture(scope="session")
+def begun(chromium: Browser, acting_demo: serving.Served) -> Begun:
+    """A warm unit in a pool that is full: a node has to come for it, which takes minutes."""
+    with beginning(chromium, acting_demo, "/") as hand:
+        hand.click(hand.tab.main.get_by_role("button", name="Keep 1 unit of pool t4-spot warm"))
+        return applied(hand, "running Wait for nodes")
+
+
+@pytest.fixture(scope="session")
+def shared(chromium: Browser, acting_demo: serving.Served) -> Begun:
+    """Four nodes whose GPUs are to be shared, one after the other."""
+    with beginning(chromium, acting_demo, "/", pool="l4-notebooks") as hand:
+        hand.click(hand.tab.main.get_by_role("button", name="Share 4 nodes × 2"))
+        return applied(hand, "offers 2 × nvidia.com/gpu")
+
+
+@pytest.fixture(scope="session")
+def turned(chromium: Browser, acting_demo: serving.Served) -> Begun:
+    """A gateway's chain turned round: its proxy is restarted."""
+    with beginning(chromium, acting_demo, "/fallback-edit", fallback_group="summarise") as hand:
+        hand.click(hand.tab.button("fallback_down_summarise_summarise-openai"))
+        expect(hand.tab.keyed("fallback_review")).to_contain_text("Prepared, not applied: summarise")
+        hand.click(hand.tab.rest().button("fallback_propose"))
+        return applied(hand, "running Every pod of Deployment ai-gateway/litellm")
 
 
 @pytest.fixture

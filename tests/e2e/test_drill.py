@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
 
-from tests.e2e.browser import Tab
+from tests.e2e.browser import Tab, press_row
 from tests.e2e.conftest import Visit
 from tests.e2e.screens import shoot
 
@@ -26,15 +26,6 @@ def press_mark(tab: Tab) -> tuple[str, str]:
     tab.page.mouse.down()
     tab.page.mouse.up()
     return node, gpu
-
-
-def press_row(tab: Tab, table: str, row: int) -> None:
-    """Tick a row of a table. Tables are drawn on a canvas: the header is 32 px high, a row 35, the box at the left."""
-    canvas = tab.keyed(table).get_by_test_id("data-grid-canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    assert box is not None
-    tab.page.mouse.click(box["x"] + 15, box["y"] + 32 + 35 * row + 17)
 
 
 def download(tab: Tab, key: str) -> tuple[str, list[dict[str, str]]]:

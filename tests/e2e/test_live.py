@@ -8,9 +8,8 @@ import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
 from tests import serving
-from tests.e2e.browser import SETTLED, Tab, Witness
+from tests.e2e.browser import SETTLED, Tab, Witness, press_row
 from tests.e2e.conftest import Visit, command
-from tests.e2e.test_drill import press_row
 
 PERIOD_S = 5  # the shortest the settings allow
 

@@ -15,6 +15,8 @@ from tests.e2e.conftest import Serve, Visit, command
 from tests.e2e.screens import shoot
 
 IDLE = re.compile("^ablation-study holds 8 GPUs")
+NEEDS_NO_CLUSTER = {"Fallbacks": "No gateway here.", "Audit": "Nothing was changed."}
+"""What pages say that ask no cluster and no metrics source."""
 
 
 def nothing_simulated(tab: Tab) -> None:
@@ -59,6 +61,8 @@ def test_dead_sources_show_problems_and_nothing_simulated(serve: Serve, visit: V
         alerts = tab.main.get_by_test_id("stAlert")
         if title == "Sources":
             expect(tab.main.get_by_text(re.compile("Failed$"))).to_have_count(2)
+        elif title in NEEDS_NO_CLUSTER:
+            expect(tab.main.get_by_text(NEEDS_NO_CLUSTER[title])).to_be_visible()
         else:
             expect(alerts.first).to_contain_text(re.compile("prod.eu"))
         expect(tab.main.get_by_text(re.compile("^Nothing (needs attention|is missing)"))).to_have_count(0)

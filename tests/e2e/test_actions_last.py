@@ -1,0 +1,77 @@
+"""What takes minutes, at its end: the effect is seen on the pages, taken back, and the pages are as they were."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e import acting
+from tests.e2e.browser import Tab
+from tests.e2e.conftest import Begun, Visit
+from tests.e2e.test_actions_fallbacks import chain
+from tests.e2e.test_actions_sharing import pool
+
+MINUTES_MS = 420_000
+pytestmark = pytest.mark.timeout(600)
+
+
+def taken_back(tab: Tab, begun: Begun, within_ms: int = 180_000) -> None:
+    """Undo an operation from its row of the Audit, with the mouse."""
+    tab.open("/audit", op=begun.id).on("Audit")
+    tab.button("audit_undo").click()
+    acting.reviewed(tab)
+    acting.why(tab, "after the launch")
+    tab.button("review_apply").click()
+    acting.done(acting.begun(tab), within_ms)
+    tab.button("progress_close").click()
+    expect(tab.dialog).to_have_count(0)
+
+
+def test_the_shared_nodes_offer_twice_as_much_and_are_put_back(visit: Visit, shared: Begun) -> None:
+    tab = visit(shared.served).open("/audit", op=shared.id).on("Audit")
+    acting.finished(tab, MINUTES_MS)
+    expect(tab.keyed("audit_operation")).to_contain_text("All 4 nodes offer what was planned.")
+    row = pool(tab.go("Sharing"), "l4-notebooks")
+    assert (row["Layout now"], row["GPUs"], row["Units"], row["Held"]) == ("Time-slicing × 2", "4", "8", "2")
+    tab.open("/", pool="l4-notebooks").on("Overview")
+    expect(tab.keyed("overview_levers")).to_contain_text(re.compile("Sharing would free.*0 GPUs", re.DOTALL))
+    expect(tab.main.get_by_role("button", name="Share 4 nodes × 2")).to_have_count(0)
+
+    taken_back(tab, shared)
+    row = pool(tab.go("Sharing"), "l4-notebooks")
+    assert (row["Layout now"], row["GPUs"], row["Units"], row["Held"]) == ("Exclusive", "4", "4", "4")
+    tab.open("/", pool="l4-notebooks").on("Overview")
+    expect(tab.main.get_by_role("button", name="Share 4 nodes × 2")).to_be_enabled()
+
+
+def test_the_warm_unit_is_there_and_taken_back(visit: Visit, begun: Begun) -> None:
+    tab = visit(begun.served).open("/audit", op=begun.id).on("Audit")
+    acting.finished(tab, MINUTES_MS)
+    expect(tab.keyed("audit_operation")).to_contain_text("1 of 1 are warm.")
+    tab.open("/headroom", pool="t4-spot").on("Headroom")
+    (row,) = tab.rows(tab.keyed("headroom_table"))
+    assert (row["Warm"], row["Set"], row["Refill"]) == ("1", "1", "0")
+    tab.open("/", cluster="demo-east").on("Overview")
+    expect(tab.main.get_by_role("button", name="Keep 1 unit of pool t4-spot warm")).to_have_count(0)
+
+    taken_back(tab, begun)
+    tab.open("/headroom", pool="t4-spot").on("Headroom")
+    (row,) = tab.rows(tab.keyed("headroom_table"))
+    assert (row["Warm"], row["Set"], row["Kept by"]) == ("0", "0", "none")
+
+
+def test_the_turned_chain_takes_requests_and_is_turned_back(visit: Visit, turned: Begun) -> None:
+    tab = visit(turned.served).open("/fallback-edit", fallback_group="summarise").on("Fallbacks")
+    first = tab.keyed("fallback_rank_1")
+    expect(first).to_contain_text("summarise-own")
+    for _ in range(MINUTES_MS // 5000):
+        if "<1 % of requests in 24 h" in first.inner_text():
+            break
+        tab.page.wait_for_timeout(5000)
+        tab.page.reload()
+        tab.on("Fallbacks")
+    expect(first).to_contain_text("<1 % of requests in 24 h")  # none of them before
+
+    taken_back(tab, turned)
+    tab.go("Fallbacks")
+    assert chain(tab, "summarise") == "summarise-openai → summarise-own"
