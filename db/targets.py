@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.models import NodeRow, OperationRow, TargetRow
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from services.errors import Refused
 
 _NODE = NodeRow.cluster, NodeRow.pool, NodeRow.node

@@ -7,8 +7,11 @@ from datetime import timedelta
 import pandas as pd
 
 from services import audit, fleet, metrics, sharing, utilisation
-from services.domain import findings, gateway_findings, headroom_findings, operation_findings
+from services.domain import findings
+from services.domain.change import findings as operation_findings
 from services.domain.findings import Finding
+from services.domain.headroom import findings as headroom_findings
+from services.domain.litellm import findings as gateway_findings
 from services.domain.scope import Scope
 from services.domain.signals import Query
 from services.domain.veil import named

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import msgspec
 import pandas as pd
 
-from services.domain import diff, patch, redact, yamltext
-from services.domain.plan import QUIET, Plan, Step, StepKind
-from services.domain.refs import Live, Ref
+from services.domain.change import diff, patch, redact
+from services.domain.change.plan import QUIET, Plan, Step, StepKind
+from services.domain.change.refs import Live, Ref
+from services.domain.litellm import yamltext
 from services.domain.scope import Scope
 from services.domain.window import RANGES, Window
 from services.errors import NotFound, OpsError, SourceUnavailable

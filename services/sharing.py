@@ -8,17 +8,20 @@ import msgspec
 import pandas as pd
 
 from services import snapshots, utilisation
-from services.domain import frames, inventory, mig, patch, prices, sharing_findings, sharing_tables
+from services.domain import frames, inventory, prices
+from services.domain.change import patch
+from services.domain.change.refs import Live, Ref
 from services.domain.findings import Finding
 from services.domain.objects import Node
-from services.domain.refs import Live, Ref
 from services.domain.scope import EVERYTHING, Scope, Sight
-from services.domain.sharing import Layout, NodeState, state
-from services.domain.sharing_asks import asks
-from services.domain.sharing_change import Change, Ground, change, elsewhere, layouts, refusal
-from services.domain.sharing_checks import BLOCKS, Around, Check, checks, veiled
-from services.domain.sharing_checks import frame as check_frame
-from services.domain.sharing_install import Installation, Way, installation
+from services.domain.sharing import Layout, NodeState, mig, state
+from services.domain.sharing import findings as sharing_findings
+from services.domain.sharing import tables as sharing_tables
+from services.domain.sharing.asks import asks
+from services.domain.sharing.change import Change, Ground, change, elsewhere, layouts, refusal
+from services.domain.sharing.checks import BLOCKS, Around, Check, checks, veiled
+from services.domain.sharing.checks import frame as check_frame
+from services.domain.sharing.install import Installation, Way, installation
 from services.errors import NotFound, OpsError
 from services.merge import merged
 from services.ports import ClusterSource, Sources
@@ -44,7 +47,7 @@ class Desk:
     """What is on the table when somebody thinks of changing some nodes.
 
     ``install`` says in words how a layout reaches them. ``rows``: before and after by node
-    (:data:`services.domain.sharing_tables.PREVIEW`), ``checks``: :data:`services.domain.sharing_checks.CHECKS`; both
+    (:data:`services.domain.sharing.tables.PREVIEW`), ``checks``: :data:`services.domain.sharing.checks.CHECKS`; both
     None while no possible layout is chosen. ``blocked`` is the first thing that stands against it, "" when nothing.
     """
 
@@ -58,7 +61,7 @@ class Desk:
 
 
 def nodes(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
-    """GPU nodes and how each is divided, frame :data:`services.domain.sharing_tables.SHARED_NODES`."""
+    """GPU nodes and how each is divided, frame :data:`services.domain.sharing.tables.SHARED_NODES`."""
     parts = []
     for source in sources.chosen(scope.cluster):
         stock = snapshots.read(sources, source)

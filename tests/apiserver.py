@@ -45,8 +45,8 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from services.adapters.kube import KubeCluster
+from services.domain.change.refs import API
 from services.domain.kinds import KINDS
-from services.domain.refs import API
 from services.settings import KubeAccess
 from tests import apiwrites as rules
 from tests.apistore import Collection, Seen, Store, line

@@ -7,11 +7,12 @@ from typing import Any, cast
 from services.actions import sharing_steps
 from services.actions.edit_fallbacks import FallbackParams
 from services.actions.set_sharing import SharingParams
-from services.domain import litellm, litellm_edits
+from services.domain import litellm
+from services.domain.change.plan import Plan
+from services.domain.change.refs import Ref
 from services.domain.headroom import GPU, Shape, Want
+from services.domain.litellm import edits as litellm_edits
 from services.domain.objects import Node
-from services.domain.plan import Plan
-from services.domain.refs import Ref
 from services.domain.sharing import CONFIG_LABEL
 from services.ports import Cluster, Sources
 from tests.gateway import FILE

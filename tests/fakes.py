@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from services.domain.change.refs import Live, Ref
 from services.domain.objects import Obj
-from services.domain.refs import Live, Ref
 from services.domain.signals import SIGNALS, Combine, Query, Stat
 from services.domain.window import Window
 from services.errors import SourceError, SourceUnavailable

@@ -9,10 +9,11 @@ import pandas as pd
 from services.access import ROLES, User
 from services.actions.edit_fallbacks import RESTARTED_AT, FallbackParams
 from services.actions.engine import Engine
-from services.domain import litellm, patch
+from services.domain import litellm
+from services.domain.change import patch
+from services.domain.change.plan import Plan
+from services.domain.change.refs import Ref
 from services.domain.litellm import KINDS, Chain
-from services.domain.plan import Plan
-from services.domain.refs import Ref
 from services.domain.window import Window
 from services.errors import NotFound, SourceError
 from services.ports import ClusterSource, GatewayPlace, Routing, Sources, SourceStatus, Tier

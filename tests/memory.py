@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from services.access import User
-from services.domain import patch
-from services.domain.refs import Live, Ref
+from services.domain.change import patch
+from services.domain.change.refs import Live, Ref
 from services.errors import Busy, Conflict, Forbidden, NotFound
 from services.ports import ClusterSource, Snapshot, StoreState
 

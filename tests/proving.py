@@ -25,10 +25,10 @@ from services.access import ROLES, ActionPolicy, User
 from services.actions.engine import Engine
 from services.adapters.kube import KubeCluster
 from services.demo import Memory
+from services.domain.change.plan import Plan
+from services.domain.change.refs import Live, Ref
 from services.domain.kinds import KINDS
 from services.domain.objects import Obj
-from services.domain.plan import Plan
-from services.domain.refs import Live, Ref
 from services.ports import ClusterSource, Event, Operation, Policy, Snapshot, Sources, StoreState, Work
 from tests import apiserver, sharing_estate
 from tests.apiserver import START, ApiServer, Pauses, eventually

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from services.domain import sharing_config
+from services.domain.change.refs import Ref
 from services.domain.kinds import KINDS
-from services.domain.refs import Ref
 from services.domain.sharing import CONFIG_LABEL, MIG_LABEL, MIG_STATE_LABEL
+from services.domain.sharing import config as sharing_config
 from services.ports import ClusterSource, Snapshot, Sources, SourceStatus, StoreState
 from tests.conftest import NOW, Inline
 from tests.fakes import Card, SteadyMetrics

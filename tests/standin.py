@@ -19,9 +19,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from services.domain import patch, sharing_config
+from services.domain.change import patch
 from services.domain.headroom import GPU, INSTANCE, ours
 from services.domain.sharing import CONFIG_LABEL, MIG_LABEL, MIG_STATE_LABEL
+from services.domain.sharing import config as sharing_config
 from tests import apiwrites
 from tests.worlds import Json, World, fresh
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from services.domain.change.patch import at as value_at
+from services.domain.change.refs import API, Ref
 from services.domain.headroom import INSTANCE, OURS
 from services.domain.kinds import KINDS
-from services.domain.patch import at as value_at
-from services.domain.refs import API, Ref
 from services.ports import Snapshot, StoreState
 from tests.conftest import NOW
 from tests.memory import MemoryCluster

@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from services.domain import patch
-from services.domain.refs import Ref
+from services.domain.change import patch
+from services.domain.change.refs import Ref
 from tests import apiwrites
 from tests.apistore import Store
 from tests.memory import MemoryCluster

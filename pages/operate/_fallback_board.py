@@ -12,8 +12,8 @@ from pages.ui.rows import clicked
 from pages.ui.shell import Page
 from services import runtime
 from services.domain.findings import Severity
-from services.domain.litellm_edits import ranks
-from services.domain.litellm_lint import Lint
+from services.domain.litellm.edits import ranks
+from services.domain.litellm.lint import Lint
 from services.gateway import read as gateway
 from services.gateway.read import Board
 

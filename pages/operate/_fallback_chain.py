@@ -9,9 +9,9 @@ import streamlit as st
 
 from pages.operate import _fallback_pending as pending
 from pages.ui import actions, words
-from services.domain import litellm_edits
 from services.domain.litellm import Chain, Config, Place
-from services.domain.litellm_edits import ranks
+from services.domain.litellm import edits as litellm_edits
+from services.domain.litellm.edits import ranks
 from services.gateway.read import Board
 
 ACTION = "edit-fallbacks"

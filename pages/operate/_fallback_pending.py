@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import streamlit as st
 
-from services.domain import litellm_edits
 from services.domain.litellm import Chain, Config, Place
+from services.domain.litellm import edits as litellm_edits
 from services.gateway.read import Board
 
 STATE = "fallback_pending"

@@ -9,7 +9,7 @@ from pages.ui import actions, filters, queries, shell, words
 from pages.ui.rows import clicked
 from pages.ui.shell import Page
 from services.domain.headroom import MOST_UNITS, Shape, Want
-from services.domain.headroom_findings import ACTION, pool_name
+from services.domain.headroom.findings import ACTION, pool_name
 from services.headroom.survey import Found
 
 POOL, ROW = "headroom_pool", "headroom_row"

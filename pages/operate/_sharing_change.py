@@ -9,7 +9,7 @@ from pages.ui import actions, filters, queries, shell, tables, words
 from pages.ui.rows import clicked
 from pages.ui.shell import Page
 from services.domain.sharing import NO_ISOLATION, Layout, Mode
-from services.domain.sharing_checks import BLOCKS
+from services.domain.sharing.checks import BLOCKS
 from services.sharing import Desk
 
 C = st.column_config

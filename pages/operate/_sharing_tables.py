@@ -8,7 +8,7 @@ import streamlit as st
 from pages.ui import actions, panels, queries, shell, tables, tiles, words
 from pages.ui.shell import Page
 from services.domain.sharing import Mode
-from services.domain.sharing_tables import pool_table
+from services.domain.sharing.tables import pool_table
 
 C = st.column_config
 POOLS: dict[str, Any] = {

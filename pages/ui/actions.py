@@ -43,7 +43,8 @@ def button(
 ) -> None:
     """A button that proposes an action; disabled, saying why, when the user may not act or ``reason`` says no.
 
-    The primary one of a page says why below it, others in their tooltip. The label is Markdown, as of any button: names in it are escaped by the caller.
+    The primary one of a page says why below it, others in their tooltip. The label is Markdown, as of any button: names
+    in it are escaped by the caller.
     """
     known = ACTIONS.get(action)
     why = proposal.why(known.right if known else Right.ACT) or reason

@@ -4,8 +4,8 @@ import streamlit as st
 
 from pages.ui import words
 from services.actions.engine import Answer, Rehearsal
-from services.domain import diff
-from services.domain.plan import QUIET, Plan, Step, StepKind
+from services.domain.change import diff
+from services.domain.change.plan import QUIET, Plan, Step, StepKind
 
 C = st.column_config
 MANY = 8

@@ -14,7 +14,7 @@ from services import runtime
 from services.access import Right, User, why_not
 from services.actions.base import ACTIONS
 from services.actions.engine import Rehearsal, UndoField
-from services.domain.plan import Plan
+from services.domain.change.plan import Plan
 from services.errors import OpsError
 
 HELD, WHERE = "action_held", "action_page"

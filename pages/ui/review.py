@@ -9,9 +9,9 @@ from pages.ui import diff, proposal, words
 from pages.ui.proposal import COMPLAINT, LONGEST_REASON, REASON, TYPED, Declined, Proposed
 from services import runtime
 from services.actions.engine import Rehearsal, confirmation
-from services.domain import kubectl
-from services.domain.diff import named, said
-from services.domain.plan import Plan, Risk
+from services.domain.change import kubectl
+from services.domain.change.diff import named, said
+from services.domain.change.plan import Plan, Risk
 
 _RISKS = {
     Risk.LOW: (":material/check_circle:", "green", "Low risk"),

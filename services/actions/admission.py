@@ -8,8 +8,8 @@ from typing import Any
 from services import fleet
 from services.access import User
 from services.actions.rehearsing import Rehearsal
-from services.domain import breaker
-from services.domain.plan import Plan, Risk
+from services.domain.change import breaker
+from services.domain.change.plan import Plan, Risk
 from services.domain.scope import Scope
 from services.errors import Refused, SourceUnavailable
 from services.ports import Event, Sources, UnitOfWork, Work

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 
 from services.access import Right
-from services.domain.plan import Draft, Plan, Risk, Step
+from services.domain.change.plan import Draft, Plan, Risk, Step
 from services.errors import Refused
 from services.ports import Sources
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.actions.base import Action, Effect, Verdict
-from services.domain import litellm, litellm_edits, patch, yamltext
-from services.domain.litellm import KINDS, Chain, Config
-from services.domain.litellm_edits import ranks
-from services.domain.litellm_lint import parsed
-from services.domain.plan import Draft, Plan, Risk, Step, StepKind, inverse
-from services.domain.refs import Live, Ref
+from services.domain import litellm
+from services.domain.change import patch
+from services.domain.change.plan import Draft, Plan, Risk, Step, StepKind, inverse
+from services.domain.change.refs import Live, Ref
+from services.domain.litellm import KINDS, Chain, Config, yamltext
+from services.domain.litellm import edits as litellm_edits
+from services.domain.litellm.edits import ranks
+from services.domain.litellm.lint import parsed
 from services.errors import OpsError, Refused
 from services.gateway import compare, read
 from services.ports import ClusterSource, GatewayPlace, Routing, Sources

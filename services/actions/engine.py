@@ -20,8 +20,8 @@ from services.actions.admission import check, confirmation, record, standing, wi
 from services.actions.base import ACTIONS, Action
 from services.actions.rehearsing import Answer, Rehearsal, answers
 from services.actions.undoing import Choice, Undo, UndoField, against_live
-from services.domain import ownership, redact
-from services.domain.plan import QUIET, Draft, Plan, Risk, inverse
+from services.domain.change import ownership, redact
+from services.domain.change.plan import QUIET, Draft, Plan, Risk, inverse
 from services.errors import NotFound, OpsError, Refused
 from services.ports import Event, Operation, Sources, Work
 

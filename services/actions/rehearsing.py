@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.access import User
 from services.actions import steps
 from services.actions.hands import hand, impersonates
-from services.domain.plan import QUIET, Plan, StepKind
+from services.domain.change.plan import QUIET, Plan, StepKind
 from services.errors import OpsError
 from services.ports import Sources
 

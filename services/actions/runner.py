@@ -15,7 +15,7 @@ from services.access import User
 from services.actions import steps
 from services.actions.base import ACTIONS, Action, Effect, Verdict
 from services.actions.hands import hand, impersonates
-from services.domain.plan import QUIET, Plan, Step, inverse
+from services.domain.change.plan import QUIET, Plan, Step, inverse
 from services.errors import Conflict, Forbidden, OpsError, SourceUnavailable
 from services.ports import Event, Operation, Sources, UnitOfWork, Work, Writable
 

@@ -5,12 +5,11 @@ from typing import Any
 
 from services import snapshots
 from services.actions.base import Action, Effect, Verdict
-from services.domain import headroom_objects as objects
-from services.domain import patch
-from services.domain.headroom import INSTANCE, NAMESPACE, PRIORITY, PRIORITY_CLASS, Want, ours, placeholder
+from services.domain.change import patch
+from services.domain.change.plan import Draft, Plan, Risk, Step, StepKind, inverse
+from services.domain.change.refs import Live, Ref
+from services.domain.headroom import INSTANCE, NAMESPACE, PRIORITY, PRIORITY_CLASS, Want, objects, ours, placeholder
 from services.domain.objects import Pod
-from services.domain.plan import Draft, Plan, Risk, Step, StepKind, inverse
-from services.domain.refs import Live, Ref
 from services.errors import NotFound, Refused
 from services.headroom import shapes, survey
 from services.headroom.survey import Found

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from services import sharing, snapshots
 from services.actions import sharing_steps
 from services.actions.base import Action, Effect, Verdict
-from services.domain import patch
-from services.domain.conditions import met
-from services.domain.plan import Draft, Plan, Risk, Step, StepKind
-from services.domain.refs import Live, Ref
+from services.domain.change import patch
+from services.domain.change.conditions import met
+from services.domain.change.plan import Draft, Plan, Risk, Step, StepKind
+from services.domain.change.refs import Live, Ref
 from services.domain.sharing import MIG_LABEL, NO_ISOLATION, Layout, Mode
-from services.domain.sharing_change import Change, refusal
-from services.domain.sharing_checks import BLOCKS, Check, named
-from services.domain.sharing_install import Way
+from services.domain.sharing.change import Change, refusal
+from services.domain.sharing.checks import BLOCKS, Check, named
+from services.domain.sharing.install import Way
 from services.errors import Refused
 from services.ports import ClusterSource, Sources
 

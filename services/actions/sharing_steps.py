@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services import sharing, snapshots
-from services.domain import patch, sharing_config
-from services.domain.plan import Draft, Plan, Risk, Step, StepKind
-from services.domain.refs import Live, Ref
+from services.domain.change import patch
+from services.domain.change.plan import Draft, Plan, Risk, Step, StepKind
+from services.domain.change.refs import Live, Ref
 from services.domain.sharing import CONFIG_LABEL, EXCLUSIVE, MIG_LABEL, Layout
-from services.domain.sharing_change import Change, Ground
-from services.domain.sharing_checks import named
-from services.domain.sharing_install import Way
+from services.domain.sharing import config as sharing_config
+from services.domain.sharing.change import Change, Ground
+from services.domain.sharing.checks import named
+from services.domain.sharing.install import Way
 from services.errors import NotFound
 from services.ports import ClusterSource, Sources
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.domain import conditions, patch, yamltext
-from services.domain.plan import Step, StepKind
-from services.domain.refs import Live, Ref
+from services.domain.change import conditions, patch
+from services.domain.change.plan import Step, StepKind
+from services.domain.change.refs import Live, Ref
+from services.domain.litellm import yamltext
 from services.errors import Busy, Conflict, Forbidden, NotFound, Refused, SourceUnavailable, StalePlan
 from services.ports import Writable
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.actions.steps import Imagined
-from services.domain import patch, yamltext
-from services.domain.plan import QUIET, Plan, Step, StepKind
-from services.domain.refs import Live, Ref
+from services.domain.change import patch
+from services.domain.change.plan import QUIET, Plan, Step, StepKind
+from services.domain.change.refs import Live, Ref
+from services.domain.litellm import yamltext
 from services.errors import NotFound
 from services.ports import Sources
 

@@ -11,7 +11,7 @@ import msgspec
 
 from services.adapters.kube_wire import Answer
 from services.adapters.kube_words import SOURCE, refusal, seconds, shortened, unreadable, unsure
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from services.errors import Busy, Conflict, Forbidden, NotFound, OpsError, Rejected, SourceUnavailable
 
 _CAUSES_TOLD = 3

@@ -11,7 +11,7 @@ from services.access import User
 from services.adapters.kube_denial import denied, unread
 from services.adapters.kube_wire import Answer, Headers, Query, Request, Wire
 from services.adapters.kube_words import SOURCE, group_of, shortened
-from services.domain.refs import Live, Ref
+from services.domain.change.refs import Live, Ref
 from services.errors import Busy, Conflict, NotFound, Refused, Rejected
 
 FIELD_MANAGER = "gpu-fleet-console"

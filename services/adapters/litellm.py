@@ -15,7 +15,7 @@ import pandas as pd
 
 from services.adapters.litellm_http import SOURCE, GatewayHttp
 from services.domain.litellm import KINDS, host
-from services.domain.litellm_scan import USERINFO
+from services.domain.litellm.scan import USERINFO
 from services.domain.window import Window
 from services.errors import NotFound, OpsError, SourceUnavailable
 from services.ports import Routing, SourceStatus, Tier

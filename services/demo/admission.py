@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.domain import patch
-from services.domain.refs import Live, Ref
+from services.domain.change import patch
+from services.domain.change.refs import Live, Ref
 from services.errors import Busy, Conflict, Forbidden, NotFound, Rejected
 
 SOURCE = "kubernetes"

@@ -10,10 +10,10 @@ from services.demo.estate import FOUNDED
 from services.demo.ledger import Folded, Key
 from services.demo.moment import Moment, stamp
 from services.demo.names import uid
-from services.domain import patch
+from services.domain.change import patch
+from services.domain.change.refs import API
 from services.domain.kinds import KINDS
 from services.domain.objects import Obj
-from services.domain.refs import API
 
 FIELD_MANAGER = "gpu-fleet-console"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from services.demo.noise import Floats
 from services.domain.litellm import Config, Deployment
-from services.domain.litellm_edits import ranks
+from services.domain.litellm.edits import ranks
 
 MAX_FALLBACKS = 5
 """How often a request is sent on, where the file does not say (LiteLLM's default)."""

@@ -17,7 +17,8 @@ from services.demo.gateway_plan import GatewayPlan
 from services.demo.journal import Write
 from services.demo.ledger import Key, Ledger, key
 from services.demo.world import Site
-from services.domain import litellm, yamltree
+from services.domain import litellm
+from services.domain.litellm import yamltree
 from services.errors import OpsError
 
 ROLLED_S = 25

@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, Protocol
 
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from services.ports import JournalEntry
 
 SCHEMA = 1

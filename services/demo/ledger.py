@@ -6,8 +6,8 @@ from typing import Any
 
 from services.demo.journal import Write
 from services.demo.workloads import PRIORITIES
-from services.domain import patch
-from services.domain.refs import API, Ref
+from services.domain.change import patch
+from services.domain.change.refs import API, Ref
 
 Key = tuple[str, str, str]
 """Kind, namespace, name."""

@@ -11,8 +11,8 @@ from services.demo.moment import Moment, PodFacts
 from services.demo.podobjects import labels as pod_labels
 from services.demo.reaction import seen
 from services.demo.world import Site
-from services.domain import patch
-from services.domain.refs import API, Live, Ref
+from services.domain.change import patch
+from services.domain.change.refs import API, Live, Ref
 
 
 class Server:

@@ -14,8 +14,9 @@ from services.demo.journal import Write
 from services.demo.nodeobjects import instance_labels
 from services.demo.replay import Replay
 from services.demo.seating import GPU, Cell, Event, Face, Host, Unit
-from services.domain import mig, sharing_config, units
-from services.domain.sharing import Layout, Mode
+from services.domain import units
+from services.domain.sharing import Layout, Mode, mig
+from services.domain.sharing import config as sharing_config
 
 CONFIG = "nvidia.com/device-plugin.config"
 MIG = "nvidia.com/mig.config"

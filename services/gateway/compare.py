@@ -7,7 +7,7 @@ import pandas as pd
 
 from services.domain import frames
 from services.domain.litellm import KINDS, SELF_HOSTED, Config, Deployment
-from services.domain.litellm_edits import ranks
+from services.domain.litellm.edits import ranks
 from services.ports import Routing, Tier
 
 TIERS = {

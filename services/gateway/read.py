@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from services.domain import litellm, litellm_lint, yamltext
-from services.domain.litellm import Config
-from services.domain.litellm_lint import Known, Lint
-from services.domain.refs import Live, Ref
+from services.domain import litellm
+from services.domain.change.refs import Live, Ref
+from services.domain.litellm import Config, yamltext
+from services.domain.litellm import lint as litellm_lint
+from services.domain.litellm.lint import Known, Lint
 from services.domain.window import ending
 from services.errors import OpsError, Refused
 from services.gateway import compare

@@ -7,12 +7,13 @@ from datetime import datetime
 import pandas as pd
 
 from services import snapshots
-from services.domain import frames, growth, headroom_table, starts
+from services.domain import frames
 from services.domain.findings import Finding
-from services.domain.growth import Growth
-from services.domain.headroom import GPU, balloon, placeholder
-from services.domain.headroom_findings import cold
-from services.domain.headroom_table import HEADROOM
+from services.domain.headroom import GPU, balloon, growth, placeholder, starts
+from services.domain.headroom import table as headroom_table
+from services.domain.headroom.findings import cold
+from services.domain.headroom.growth import Growth
+from services.domain.headroom.table import HEADROOM
 from services.domain.objects import Generic
 from services.domain.scope import Scope
 from services.domain.units import is_gpu_resource

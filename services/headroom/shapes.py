@@ -6,7 +6,7 @@ from statistics import median
 import pandas as pd
 
 from services import snapshots
-from services.domain import frames, room
+from services.domain import frames
 from services.domain.allocation import NO_TEAM, owner, teams
 from services.domain.headroom import (
     GPU,
@@ -16,11 +16,12 @@ from services.domain.headroom import (
     balloon,
     keeps,
     placeholder,
+    room,
     settled,
     shape_of,
     written,
 )
-from services.domain.headroom_objects import shape_in
+from services.domain.headroom.objects import shape_in
 from services.domain.objects import Pod
 from services.domain.scope import Scope
 from services.errors import Refused

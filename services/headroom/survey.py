@@ -8,8 +8,6 @@ from typing import Any
 import msgspec
 
 from services import snapshots
-from services.domain import room
-from services.domain.growth import Growth
 from services.domain.headroom import (
     GPU,
     INSTANCE,
@@ -24,8 +22,10 @@ from services.domain.headroom import (
     ours,
     place,
     placeholder,
+    room,
 )
-from services.domain.headroom_guards import Answer, Replica, Survey, answer
+from services.domain.headroom.growth import Growth
+from services.domain.headroom.guards import Answer, Replica, Survey, answer
 from services.domain.objects import Generic, Node
 from services.errors import Refused
 from services.headroom import shapes, stores

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from services.access import User
+from services.domain.change.refs import Live, Ref
 from services.domain.objects import Obj
-from services.domain.refs import Live, Ref
 from services.ports.status import SourceStatus
 
 

@@ -58,7 +58,7 @@ class Operation:
 
     ``state``: proposed (waits for a second person), running, done, unverified, failed, interrupted, declined.
     ``cursor`` is the index of the next step; ``lease_until`` is until when its worker is known to live. ``plan`` is
-    :meth:`services.domain.plan.Plan.stored`. ``rehearsal`` is what the dry run answered, step by step.
+    :meth:`services.domain.change.plan.Plan.stored`. ``rehearsal`` is what the dry run answered, step by step.
     """
 
     id: str

@@ -17,9 +17,9 @@ import pytest
 
 from services.access import ActionPolicy
 from services.adapters.kube import KubeCluster
+from services.domain.change.plan import Plan
+from services.domain.change.refs import API
 from services.domain.kinds import KINDS
-from services.domain.plan import Plan
-from services.domain.refs import API
 from services.errors import Refused
 from services.ports import Operation, Policy
 from services.settings import KubeAccess

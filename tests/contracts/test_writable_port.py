@@ -14,7 +14,7 @@ import pytest
 
 from services.access import ROLES, User
 from services.adapters.kube import KubeCluster
-from services.domain.refs import Live, Ref
+from services.domain.change.refs import Live, Ref
 from services.errors import Busy, Conflict, Forbidden, NotFound, Rejected
 from services.ports import Writable
 from tests import apiserver, realapi

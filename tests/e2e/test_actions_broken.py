@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from db.work import Database
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from tests.e2e import acting
 from tests.e2e.conftest import Serve, Visit
 

@@ -24,7 +24,8 @@ from pydantic import SecretStr
 from db import migrate
 from db.work import Database
 from services.adapters.litellm import LiteLLMGateway
-from services.domain import litellm, litellm_edits
+from services.domain import litellm
+from services.domain.litellm import edits as litellm_edits
 from services.errors import Forbidden, SourceUnavailable
 from services.ports import Routing
 from services.settings.access import GatewayAccess

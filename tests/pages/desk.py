@@ -16,8 +16,8 @@ from services import access, runtime
 from services.access import ActionPolicy, User
 from services.actions.base import ACTIONS, Action, Effect, Verdict
 from services.actions.engine import Engine
-from services.domain.plan import Draft, Plan, Risk
-from services.domain.refs import Ref
+from services.domain.change.plan import Draft, Plan, Risk
+from services.domain.change.refs import Ref
 from services.errors import Refused
 from services.ports import Operation, Policy, Sources
 from tests.conftest import NOW, Inline

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import proposal
 from services import audit
-from services.domain.plan import Draft, Plan, Risk
+from services.domain.change.plan import Draft, Plan, Risk
 from services.ports import Event, Operation
 from services.reading import Problem, Reading
 from tests.conftest import NOW

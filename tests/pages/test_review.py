@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import diff, proposal
 from services import access, attention
 from services.access import ROLES, User
+from services.domain.change.plan import Plan
 from services.domain.findings import Finding, Fix, Severity
-from services.domain.plan import Plan
 from services.reading import Reading
 from tests.conftest import NOW
 from tests.pages.desk import NODE, Desk, held_to, laid

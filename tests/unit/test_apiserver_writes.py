@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from services.errors import NotFound
 from tests import apiserver
 from tests.apiserver import eventually, recorded

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from services.domain import rights
+from services.domain.change.refs import API
 from services.domain.kinds import KINDS
-from services.domain.refs import API
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.operate._headroom_table import COLUMNS
 from services.domain.headroom import Shape, Want
-from services.domain.headroom_findings import pool_name
+from services.domain.headroom.findings import pool_name
 from services.domain.scope import Scope
 from services.headroom import read
 from services.ports import Sources
@@ -99,9 +99,9 @@ def test_the_shape_can_be_that_of_a_workload_or_typed() -> None:
 
 def test_units_in_place_and_on_their_way_are_told_apart() -> None:
     cluster = WarmCluster()
-    from services.domain import headroom_objects
+    from services.domain.change.refs import Ref
     from services.domain.headroom import Place
-    from services.domain.refs import Ref
+    from services.domain.headroom import objects as headroom_objects
 
     made = headroom_objects.deployment("warm-spot-1x-gpu", Place("spot", "", {}, [], []), Shape(GPU, 1, "2", "8Gi"), 2)
     meta = {**made["metadata"], "namespace": "gpu-headroom"}

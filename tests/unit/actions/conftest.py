@@ -14,9 +14,9 @@ from db.work import Database
 from services.access import ROLES, ActionPolicy, User
 from services.actions.base import ACTIONS, Action, Effect, Verdict
 from services.actions.engine import Engine
-from services.domain import patch
-from services.domain.plan import Draft, Plan, Risk
-from services.domain.refs import Live, Ref
+from services.domain.change import patch
+from services.domain.change.plan import Draft, Plan, Risk
+from services.domain.change.refs import Live, Ref
 from services.ports import Policy, Sources, Work
 from tests.conftest import Inline
 from tests.memory import MemoryCluster, source

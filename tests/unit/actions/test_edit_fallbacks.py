@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from services.actions.edit_fallbacks import FallbackParams
-from services.domain import litellm, litellm_edits, yamltext
-from services.domain.litellm import Chain
-from services.domain.plan import Risk, StepKind
+from services.domain import litellm
+from services.domain.change.plan import Risk, StepKind
+from services.domain.litellm import Chain, yamltext
+from services.domain.litellm import edits as litellm_edits
 from services.errors import Refused, SourceUnavailable
 from services.ports import Tier
 from tests.gateway import FILE, KEY, PLACE, Proxy, config_ref, deployment_ref

@@ -7,8 +7,8 @@ from services.access import User
 from services.actions.admission import PLAN_LASTS
 from services.actions.base import Effect, Verdict
 from services.actions.engine import Engine
-from services.domain.plan import Plan, Risk
-from services.domain.refs import Ref
+from services.domain.change.plan import Plan, Risk
+from services.domain.change.refs import Ref
 from services.errors import Refused
 from tests.unit.actions.conftest import (
     ADMIN,

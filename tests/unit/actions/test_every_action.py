@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from services.actions.base import ACTIONS
-from services.domain import patch, yamltext
-from services.domain.plan import QUIET, Change, Plan, StepKind
-from services.domain.refs import Ref
+from services.domain.change import patch
+from services.domain.change.plan import QUIET, Change, Plan, StepKind
+from services.domain.change.refs import Ref
+from services.domain.litellm import yamltext
 from services.errors import NotFound, Refused, Rejected
 from services.ports import Operation
 from tests import proving

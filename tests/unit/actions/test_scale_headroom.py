@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from services.actions.engine import Engine
-from services.domain.growth import KARPENTER
+from services.domain.change.plan import Plan, Risk, StepKind
+from services.domain.change.refs import Ref
 from services.domain.headroom import OURS, Shape, Want
-from services.domain.plan import Plan, Risk, StepKind
-from services.domain.refs import Ref
+from services.domain.headroom.growth import KARPENTER
 from services.errors import Refused
 from services.ports import StoreState
 from tests import warm

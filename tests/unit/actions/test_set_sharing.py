@@ -10,9 +10,9 @@ from db import migrate
 from db.work import Database
 from services.access import ActionPolicy
 from services.actions.set_sharing import SetSharing, SharingParams
-from services.domain import sharing_config
-from services.domain.plan import Plan, Risk, StepKind
+from services.domain.change.plan import Plan, Risk, StepKind
 from services.domain.sharing import CONFIG_LABEL, MIG_LABEL, MIG_STATE_LABEL
+from services.domain.sharing import config as sharing_config
 from services.errors import Refused
 from tests import sharing_estate as estate
 from tests.sharing_estate import CLUSTER, CONFIGS, PLUGIN, WatchedMemory, node

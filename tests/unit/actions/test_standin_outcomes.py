@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from services.domain.sharing import CONFIG_LABEL, MIG_STATE_LABEL
 from services.ports import Operation
 from tests import proving

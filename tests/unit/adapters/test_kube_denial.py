@@ -7,7 +7,7 @@ import pytest
 from services.adapters.kube_denial import denied, explained
 from services.adapters.kube_wire import Answer
 from services.adapters.kube_words import Unauthenticated
-from services.domain.refs import API, Ref
+from services.domain.change.refs import API, Ref
 from services.errors import Busy, Conflict, Forbidden, NotFound, Rejected, SourceUnavailable
 from tests.apiserver import RECORDED, recorded, status
 from tests.apiwrites import Target

@@ -7,7 +7,7 @@ import pytest
 
 from services.access import ROLES, User
 from services.adapters.kube_write import on_behalf
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from services.errors import Busy, Forbidden, NotFound, Refused, Rejected, SourceUnavailable
 from tests import apiserver
 from tests.apiserver import eventually, status

@@ -8,8 +8,8 @@ from typing import Any
 
 from services import demo
 from services.demo.world import World
+from services.domain.change.refs import Live, Ref
 from services.domain.objects import Pod
-from services.domain.refs import Live, Ref
 from services.ports import ClusterSource
 from tests.conftest import Inline
 from tests.fakes import Clock

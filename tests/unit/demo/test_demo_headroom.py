@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.demo.starts import starts
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from services.domain.signals import Query
 from tests.unit.demo.handling import Hands, placeholders, promised_twice
 

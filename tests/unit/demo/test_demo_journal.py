@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from services.demo.journal import Memory, entry
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
 from services.domain.signals import Query
 from services.domain.window import ending
 

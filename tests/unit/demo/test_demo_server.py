@@ -4,8 +4,8 @@ import pytest
 
 from services.access import DEMO
 from services.demo.server import Server
+from services.domain.change.refs import Ref
 from services.domain.kinds import KINDS
-from services.domain.refs import Ref
 from services.errors import Busy, Conflict, Forbidden, NotFound, Rejected
 from tests.unit.demo.handling import Hands, placeholders
 

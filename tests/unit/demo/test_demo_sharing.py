@@ -12,9 +12,10 @@ from services.demo.holds import holds
 from services.demo.journal import entry
 from services.demo.reaction import seen
 from services.demo.world import World
-from services.domain import inventory, mig
-from services.domain.refs import Ref
-from services.domain.sharing_install import Way, installation
+from services.domain import inventory
+from services.domain.change.refs import Ref
+from services.domain.sharing import mig
+from services.domain.sharing.install import Way, installation
 from services.domain.signals import Query
 from services.errors import Busy
 from tests.unit.demo.handling import Hands, promised_twice

@@ -19,7 +19,8 @@ from services.actions.engine import Engine
 from services.demo.gateway_traffic import Traffic
 from services.demo.reaction import seen
 from services.demo.world import World
-from services.domain import litellm, litellm_edits
+from services.domain import litellm
+from services.domain.litellm import edits as litellm_edits
 from services.domain.window import Window
 from services.gateway import read as gateway
 from services.ports import TRAFFIC, Sources

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.demo.gateway_rollout import startable
-from services.domain import conditions
+from services.domain.change import conditions
 from services.errors import SourceUnavailable
 from tests.unit.demo.handling import Hands
 

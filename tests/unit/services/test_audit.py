@@ -6,11 +6,11 @@ import pandas as pd
 
 from services import audit
 from services.audit import Record
-from services.domain.plan import Draft, Plan, Risk
-from services.domain.refs import Live, Ref
+from services.domain.change.plan import Draft, Plan, Risk
+from services.domain.change.refs import Live, Ref
+from services.domain.litellm.yamltext import sha256
 from services.domain.scope import Scope, Sight
 from services.domain.window import Window
-from services.domain.yamltext import sha256
 from services.errors import SourceUnavailable
 from services.ports import OPERATIONS, Event, Operation, Sources, Work
 from services.reading import Absence

@@ -6,7 +6,7 @@ import pytest
 from services import sharing
 from services.domain.scope import Scope, Sight
 from services.domain.sharing import CONFIG_LABEL
-from services.domain.sharing_tables import PREVIEW, SHARED_NODES, SHARED_POOLS, pool_table
+from services.domain.sharing.tables import PREVIEW, SHARED_NODES, SHARED_POOLS, pool_table
 from services.reading import Absence
 from tests import sharing_estate as estate
 from tests import tiny

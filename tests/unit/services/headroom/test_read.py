@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.domain.headroom_table import HEADROOM
-from services.domain.refs import Ref
+from services.domain.change.refs import Ref
+from services.domain.headroom.table import HEADROOM
 from services.domain.scope import Scope, Sight
 from services.headroom import read, shapes
 from services.ports import ClusterSource, Sources, StoreState

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from services.domain import headroom_objects
+from services.domain.change.refs import Ref
 from services.domain.headroom import Place, Shape, Want
+from services.domain.headroom import objects as headroom_objects
 from services.domain.objects import Generic
-from services.domain.refs import Ref
 from services.headroom import survey
 from services.headroom.survey import Found
 from services.ports import Sources, StoreState
