@@ -250,7 +250,8 @@ def _row(step: Step, path: tuple[str, ...], was: str, then: str, now: str, state
 
 def _of(found: pd.DataFrame, cluster: str = "", own: str = "") -> pd.DataFrame:
     if cluster:
-        found = found[[cluster in clusters.split(", ") for clusters in found["clusters"]]]
+        mine = [cluster in clusters.split(", ") for clusters in found["clusters"]]
+        found = found[pd.Series(mine, index=found.index, dtype=bool)]  # a bare empty list would select columns
     return found[found["actor"] == own] if own else found
 
 

@@ -1,4 +1,5 @@
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
@@ -34,7 +35,9 @@ def asked(path: str, *, base: str = "", answer: str = "/", **headers: str) -> tu
         "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
         "headers": given, "scheme": "https", "server": (HOST, 443), "root_path": "",
     }  # fmt: skip
-    asyncio.run(BackAfterLogin(inner, base)(scope, receive, send))  # type: ignore[arg-type]
+    # In a thread of its own: a browser test may have left its loop running in this one.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, BackAfterLogin(inner, base)(scope, receive, send)).result()  # type: ignore[arg-type]
     found = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]  # type: ignore[attr-defined]
     return dict(found)["location"], [value for name, value in found if name == "set-cookie"]
 

@@ -77,6 +77,13 @@ def test_marks_are_of_the_scopes_cluster() -> None:
     assert marked(*rows, scope=Scope(cluster="east")) == ["a"]
 
 
+def test_a_cluster_nobody_changed_has_no_marks() -> None:
+    found = audit.marks(sources(Kept()), Scope(cluster="east"), WINDOW).value
+    assert found is not None
+    assert found.empty
+    assert list(found.columns) == list(audit.MARKS)
+
+
 def test_of_many_operations_the_newest_twenty_are_marked() -> None:
     assert marked(*[row(str(minute), minute) for minute in range(1, 31)]) == [str(m) for m in range(20, 0, -1)]
 
