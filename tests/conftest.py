@@ -1,14 +1,27 @@
 """What all tests share: the clock, a database server, and (see below) the demo's sources."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from services.ports import Sources, Work
-from tests import postgresql
+from tests import image, postgresql
+from tests.needs import need
+
+_FLAGS = [
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+]
 
 NOW = datetime(2026, 6, 3, 12, 0, 30, tzinfo=UTC)
 """The instant tests call now: a Wednesday noon, half a minute past the step."""
@@ -23,8 +36,6 @@ def now() -> datetime:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs the tests may have a console of their own configured in the environment."""
-    import os
-
     for name in os.environ:
         if name.startswith("GFC_"):
             monkeypatch.delenv(name)
@@ -35,6 +46,25 @@ def postgresql_server() -> Iterator[str]:
     """The socket folder of a PostgreSQL server that lives as long as the test run."""
     with postgresql.server() as folder:
         yield folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's browser, one for the run: Playwright can be started once per thread."""
+    program = need("chromium")
+    flags = [*_FLAGS, *(["--no-sandbox"] if os.getuid() == 0 else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, headless=True, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the image holds, in a folder of its own: what is served cannot change while the tests run."""
+    folder = tmp_path_factory.mktemp("console")
+    image.copied_to(folder)
+    return folder
 
 
 class Inline(Executor):

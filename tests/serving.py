@@ -43,6 +43,11 @@ def free_port() -> int:
         return port
 
 
+def command(folder: Path) -> list[str]:
+    """How a console whose code lies in a folder is started with this interpreter."""
+    return [sys.executable, "-m", "streamlit", "run", str(folder / "asgi.py")]
+
+
 def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """A clean environment: this interpreter's programs, a home of its own, nothing else of the caller's."""
     return {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8", **extra}

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from pages.ui import filters, identity, kept, queries, words
+from pages.ui import filters, identity, kept, proposal, queries, words
 from services import runtime
 from services.access import User
 from services.domain.glossary import GLOSSARY
@@ -155,6 +155,7 @@ def page(title: str) -> Page:
     if not isinstance(scope, Scope):
         st.switch_page("app.py")
     st.session_state[_TOLD] = []
+    proposal.held()  # drops what was left open on another page, so that it is not there when somebody comes back
     st.title(title, anchor=False, help=_question(title))
     if queries.mode() == "demo":
         st.caption(

@@ -1,8 +1,6 @@
-"""One browser and one console in demo mode per run; a new profile per test; nothing may complain."""
+"""One console in demo mode per run; a new profile per test; nothing may complain."""
 
-import os
 import re
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests import image, serving
+from tests import serving
 from tests.e2e import acting
 from tests.e2e.browser import TITLES, WITHIN_MS, Tab, Witness, tab
-from tests.needs import need
 
 expect.set_options(timeout=WITHIN_MS)
 
@@ -26,23 +23,17 @@ _CLOSED_TAB = re.compile(
     r'starlette\.websockets\.WebSocketDisconnected: Cannot call "send" once a close message has been sent\.\n',
     re.MULTILINE,
 )
-_FLAGS = [
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-]
-
 _LOGS = pytest.StashKey[dict[Path, int]]()
 Visit = Callable[..., Tab]
 Serve = Callable[..., serving.Served]
 
 
-def command(folder: Path) -> list[str]:
-    """How a console whose code lies in a folder is started with this interpreter."""
-    return [sys.executable, "-m", "streamlit", "run", str(folder / "asgi.py")]
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked so runs last and as it is written, however the rest is shuffled."""
+    waiting = [item for item in items if item.get_closest_marker("last")]
+    waiting.sort(key=lambda item: (item.location[0], item.location[1] or 0))
+    items[:] = [item for item in items if item not in set(waiting)] + waiting
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,29 +49,12 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the image holds, in a folder of its own: what is served cannot change while the tests run."""
-    folder = tmp_path_factory.mktemp("console")
-    image.copied_to(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The system's browser."""
-    program = need("chromium")
-    flags = [*_FLAGS, *(["--no-sandbox"] if os.getuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, headless=True, args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="session")
 def demo(chromium: Browser, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
     """The console in demo mode, one for the run."""
     folder = tmp_path_factory.mktemp("demo")
-    with serving.serving(code, command(code), {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log") as served:
+    with serving.serving(
+        code, serving.command(code), {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log"
+    ) as served:
         yield served
 
 
@@ -88,7 +62,9 @@ def demo(chromium: Browser, code: Path, tmp_path_factory: pytest.TempPathFactory
 def acting_demo(chromium: Browser, code: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
     """A console in demo mode whose estate tests change, one for the run; nobody else sees what they do."""
     folder = tmp_path_factory.mktemp("acting")
-    with serving.serving(code, command(code), {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log") as served:
+    with serving.serving(
+        code, serving.command(code), {"GFC_DATA_DIR": str(folder)}, log=folder / "server.log"
+    ) as served:
         yield served
 
 
@@ -158,7 +134,9 @@ def serve(chromium: Browser, code: Path, tmp_path: Path) -> Iterator[Serve]:
 
         def start(**settings: str) -> serving.Served:
             variables = {"GFC_DATA_DIR": str(tmp_path / "data"), **settings}
-            return stack.enter_context(serving.serving(code, command(code), variables, log=tmp_path / "server.log"))
+            return stack.enter_context(
+                serving.serving(code, serving.command(code), variables, log=tmp_path / "server.log")
+            )
 
         yield start
 

@@ -8,7 +8,6 @@ from tests.e2e.browser import Tab
 from tests.e2e.conftest import Visit
 
 INFERENCE = "demo-west · l4-inference · L4 · nvidia.com/gpu"
-MIG = "demo-east · a100-mig · A100 SXM4 80GB · nvidia.com/mig-1g.10gb"
 
 
 def pool(tab: Tab, name: str, resource: str) -> dict[str, str]:
@@ -18,7 +17,9 @@ def pool(tab: Tab, name: str, resource: str) -> dict[str, str]:
     return row
 
 
-def test_a_unit_is_kept_warm_seen_and_taken_back_by_mouse(visit: Visit, acting_demo: serving.Served) -> None:
+def test_a_unit_is_kept_warm_seen_and_taken_back_by_mouse_where_a_double_click_counts_once(
+    visit: Visit, acting_demo: serving.Served
+) -> None:
     tab = visit(acting_demo).open("/headroom", headroom_pool=INFERENCE).on("Headroom")
     before = pool(tab, "l4-inference", "nvidia.com/gpu")
     assert (before["Warm"], before["Set"], before["Kept by"]) == ("0", "0", "none")
@@ -49,10 +50,12 @@ def test_a_unit_is_kept_warm_seen_and_taken_back_by_mouse(visit: Visit, acting_d
     tab.button("audit_undo").click()
     acting.reviewed(tab)
     assert ("PriorityClass gpu-headroom", "the object", "absent", "created", "as created") in acting.undone(tab)
-    tab.button("review_apply").click()
-    acting.begun(tab)
-    assert "Everything is as it was before" in acting.done(tab)
+    tab.button("review_apply").dblclick()
+    assert "Everything is as it was before" in acting.done(acting.begun(tab))
     tab.button("progress_close").click()
+    expect(tab.dialog).to_have_count(0)
+    (undo, done) = tab.rows(tab.rest().keyed("audit_table"))[:2]
+    assert (undo["What"], done["What"]) == (f"Take back: {done['What']}", "Pool l4-inference: 0 → 1 warm unit of 1 GPU")
     tab.go("Headroom")
     again = pool(tab, "l4-inference", "nvidia.com/gpu")
     assert {key: again[key] for key in ("Warm", "Set", "Kept by")} == {
@@ -61,8 +64,8 @@ def test_a_unit_is_kept_warm_seen_and_taken_back_by_mouse(visit: Visit, acting_d
 
 
 def test_a_unit_is_kept_warm_and_taken_back_by_keyboard_alone(visit: Visit, acting_demo: serving.Served) -> None:
-    tab = visit(acting_demo).open("/headroom", headroom_pool=MIG).on("Headroom")
-    assert pool(tab, "a100-mig", "nvidia.com/mig-1g.10gb")["Set"] == "0"
+    tab = visit(acting_demo).open("/headroom", headroom_pool=INFERENCE).on("Headroom")
+    assert pool(tab, "l4-inference", "nvidia.com/gpu")["Set"] == "0"
     keys = tab.page.keyboard
     tab.tab_to(tab.keyed("headroom_apply"))
     keys.press("Enter")
@@ -85,4 +88,4 @@ def test_a_unit_is_kept_warm_and_taken_back_by_keyboard_alone(visit: Visit, acti
     keys.press("Space")
     expect(tab.dialog).to_have_count(0)
     tab.open("/headroom").on("Headroom")
-    assert pool(tab, "a100-mig", "nvidia.com/mig-1g.10gb")["Set"] == "0"
+    assert pool(tab, "l4-inference", "nvidia.com/gpu")["Set"] == "0"

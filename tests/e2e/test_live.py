@@ -9,7 +9,7 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from tests import serving
 from tests.e2e.browser import SETTLED, Tab, Witness, press_row
-from tests.e2e.conftest import Visit, command
+from tests.e2e.conftest import Visit
 
 PERIOD_S = 5  # the shortest the settings allow
 
@@ -28,7 +28,7 @@ def brisk(chromium: object, code: Path, tmp_path_factory: pytest.TempPathFactory
     """A console that refreshes as often as it may."""
     folder = tmp_path_factory.mktemp("brisk")
     settings = {"GFC_DATA_DIR": str(folder), "GFC_LIVE_REFRESH_S": str(PERIOD_S)}
-    with serving.serving(code, command(code), settings, log=folder / "server.log") as served:
+    with serving.serving(code, serving.command(code), settings, log=folder / "server.log") as served:
         yield served
 
 

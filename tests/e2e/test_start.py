@@ -11,7 +11,7 @@ from tests import serving
 from tests.apiserver import kubeconfig
 from tests.e2e import estate
 from tests.e2e.browser import TITLES, Tab
-from tests.e2e.conftest import Serve, Visit, command
+from tests.e2e.conftest import Serve, Visit
 from tests.e2e.screens import shoot
 
 IDLE = re.compile("^ablation-study holds 8 GPUs")
@@ -37,7 +37,7 @@ def test_a_fresh_process_answers_a_deep_link_with_the_right_page_and_scope(serve
 def test_a_wrong_setting_stops_the_start_with_one_sentence_and_code_2(code: Path, tmp_path: Path) -> None:
     variables = {"GFC_LIVE_REFRESH_S": "1", "STREAMLIT_SERVER_PORT": str(serving.free_port())}
     done = subprocess.run(
-        command(code),
+        serving.command(code),
         cwd=code,
         env=serving.environment(tmp_path, variables),
         capture_output=True,
@@ -99,6 +99,9 @@ def test_a_cluster_and_its_prometheus_are_shown(serve: Serve, visit: Visit, tmp_
         tab.go("Sources")
         expect(tab.main.get_by_text(re.compile("Reachable$"))).to_have_count(2)
         nothing_simulated(tab)
+        expect(tab.page.get_by_text("Not logged in: this console only reads.")).to_be_visible()
+        tab.open("/sharing", share_pool="prod-eu/a100-mig", share_layout="exclusive").on("Sharing")
+        expect(tab.button("share_apply")).to_be_disabled()
         tab.go("Utilisation")
         expect(tab.keyed("util_map").locator(".points path").first).to_be_visible()
         nothing_simulated(tab)

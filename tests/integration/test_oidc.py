@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, expect
 
 from tests import serving
 from tests.e2e.browser import VIEWPORT, Tab
-from tests.e2e.conftest import chromium, code, command  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.timeout(300)
 WITHIN_MS = 60_000
@@ -90,13 +89,13 @@ def console(folder: Path, home: Path, provider: Provider, **settings: str) -> It
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(serving, "free_port", lambda: port)
-        with serving.serving(folder, command(folder), given, log=home / "server.log") as served:
+        with serving.serving(folder, serving.command(folder), given, log=home / "server.log") as served:
             yield served
 
 
 @pytest.fixture(scope="module")
 def served(
-    code: Path,  # noqa: F811
+    code: Path,
     provider: Provider,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[serving.Served]:
@@ -109,7 +108,7 @@ Visit = Callable[[serving.Served], Tab]
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[Visit]:  # noqa: F811
+def visit(chromium: Browser) -> Iterator[Visit]:
     """Tabs in profiles of their own."""
     contexts = []
 
@@ -154,7 +153,7 @@ def open_at(tab: Tab, path: str) -> None:
 
 
 def test_a_deep_link_into_a_fresh_process_shows_the_login_and_leads_there_afterwards(
-    code: Path,  # noqa: F811
+    code: Path,
     tmp_path: Path,
     provider: Provider,
     visit: Visit,
