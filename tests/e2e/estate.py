@@ -46,6 +46,15 @@ def metrics(folder: Path, at: datetime) -> Iterator[str]:
         yield url
 
 
+def size(at: datetime) -> str:
+    """How many GPUs on how many nodes the world itself knows at an instant, as Overview says it."""
+    moment, roster = int(at.timestamp()), World().sites[CLUSTER].roster(int(at.timestamp()), int(at.timestamp()))
+    there = (roster.node_born <= moment) & (roster.node_gone > moment)
+    with_gpus = set(roster.gpu_node.tolist())
+    nodes = [row for row in range(len(there)) if there[row] and row in with_gpus]
+    return f"of {int(there[roster.gpu_node].sum())} on {len(nodes)} nodes"
+
+
 def this_minute() -> datetime:
     """The clock, to the minute."""
     return datetime.now(UTC).replace(second=0, microsecond=0)

@@ -6,6 +6,7 @@ from tests import serving
 from tests.e2e import acting
 from tests.e2e.browser import Tab
 from tests.e2e.conftest import Visit
+from tests.e2e.screens import shoot
 
 INFERENCE = "demo-west · l4-inference · L4 · nvidia.com/gpu"
 
@@ -32,10 +33,12 @@ def test_a_unit_is_kept_warm_seen_and_taken_back_by_mouse_where_a_double_click_c
         ("PriorityClass gpu-headroom", "value", "not there", "-10"),
         ("PriorityClass gpu-headroom", "preemptionPolicy", "not there", "Never"),
     } <= acting.changes(tab)
+    shoot(tab, "headroom-review")
     hand.click(tab.button("review_apply"))
     acting.begun(tab)
     assert hand.clicks == 2
     assert "1 of 1 are warm" in acting.done(tab)
+    shoot(tab, "headroom-done")
 
     tab.button("progress_close").click()
     expect(tab.dialog).to_have_count(0)
@@ -50,6 +53,7 @@ def test_a_unit_is_kept_warm_seen_and_taken_back_by_mouse_where_a_double_click_c
     tab.button("audit_undo").click()
     acting.reviewed(tab)
     assert ("PriorityClass gpu-headroom", "the object", "absent", "created", "as created") in acting.undone(tab)
+    shoot(tab, "headroom-undo")
     tab.button("review_apply").dblclick()
     assert "Everything is as it was before" in acting.done(acting.begun(tab))
     tab.button("progress_close").click()
