@@ -234,7 +234,8 @@ def _carried(changed: Sequence[str], params: FallbackParams, sources: Sources) -
     requests, share = mine["requests"].sum(), mine["requests"].sum() / counted["requests"].sum()
     money = mine["usd"].sum(min_count=1)
     spent = "" if money != money else f" and {money:,.2f} USD"  # noqa: PLR0124 - NaN is unknown
-    return [f"In the last 24 hours they carried {requests:,.0f} requests ({share:.0%} of all){spent}."]
+    who = changed[0] if len(changed) == 1 else "they"
+    return [f"In the last 24 hours {who} carried {requests:,.0f} requests ({share:.0%} of all){spent}."]
 
 
 def _lonely(config: Config, group: str) -> bool:

@@ -9,6 +9,7 @@ questions to sources. Arguments: numbers of GPUs instead of 64 and 10000.
 import logging
 import statistics
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
+from db import migrate
+from db.work import Database
 from services import runtime
 from services.ports import Metrics, Sources
 from tests import fakes
@@ -27,6 +30,13 @@ VIEWS = [
     ("utilisation", {"util_node": "*"}),
     ("workloads", {}),
     ("workloads", {"work_name": "*"}),
+    ("headroom", {}),
+    ("headroom", {"headroom_pool": "demo-west · l4-inference · L4 · nvidia.com/gpu"}),
+    ("sharing", {}),
+    ("sharing", {"share_pool": "demo-west/l4-notebooks", "share_layout": "time-slicing-2"}),
+    ("fallback-edit", {}),
+    ("fallback-edit", {"fallback_group": "summarise"}),
+    ("audit", {}),
     ("sources", {}),
 ]
 """Paths with URL parameters; "*" stands for the first there is."""
@@ -98,6 +108,13 @@ def first_names(estate: Sources) -> dict[str, str]:
     return {"util_node": node, "work_name": f"{rows['namespace'].iat[0]}/{rows['workload'].iat[0]}"}
 
 
+def recorded(folder: str) -> Database:
+    """A record without operations."""
+    database = Database(f"sqlite:///{folder}/bench.sqlite3")
+    migrate.upgrade(database.engine)
+    return database
+
+
 def main(sizes: list[int]) -> None:
     """Print the table."""
     logging.disable(logging.WARNING)
@@ -105,10 +122,10 @@ def main(sizes: list[int]) -> None:
     runtime.now = lambda: NOW
     print(f"{'page':<28}{'GPUs':>7}{'cold s':>9}{'sources s':>11}{'calls':>7}{'warm ms':>9}{'calls':>7}")
     for gpus in sizes:
-        estate = demo_sources(gpus=gpus)
+        estate = demo_sources(gpus=gpus, work=recorded(tempfile.mkdtemp()))
         names = first_names(estate)
         for path, params in VIEWS:
-            given = {key: names[key] for key in params}
+            given = {key: names[key] if value == "*" else value for key, value in params.items()}
             st.cache_data.clear()
             sources, clocks = prepared(estate)
             with runtime.using(sources):
@@ -117,7 +134,7 @@ def main(sizes: list[int]) -> None:
                 asked, inside = fakes.calls(sources).total(), sum(clock.seconds for clock in clocks)
                 warm = statistics.median(measured(at) for _ in range(WARM_RUNS))
             again = fakes.calls(sources).total() - asked
-            name = f"{path} {' '.join(given)}"
+            name = f"{path} {' '.join(key.rpartition('_')[2] for key in given)}"
             print(f"{name:<28}{gpus:>7}{cold:>9.2f}{inside:>11.2f}{asked:>7}{warm * 1000:>9.0f}{again:>7}", flush=True)
 
 
