@@ -73,6 +73,16 @@ def finished(tab: Tab, within_ms: int = SOON_MS) -> Tab:
     raise AssertionError(f"not done within {within_ms / 1000:.0f} s: {tab.keyed('audit_operation').inner_text()}")
 
 
+def listed(tab: Tab, until: str) -> list[str]:
+    """What the Audit's table lists, newest first, once the first of it is what is waited for."""
+    for _ in range(20):
+        found = [row["What"] for row in tab.rows(tab.rest().keyed("audit_table"))]
+        if found[:1] == [until]:
+            break
+        tab.page.wait_for_timeout(500)  # the table draws itself after the page has settled
+    return found
+
+
 def newest(tab: Tab) -> Tab:
     """Open the Audit and choose its newest operation."""
     tab.go("Audit") if tab.path != "/audit" else tab.on("Audit")
