@@ -1,5 +1,6 @@
 """A small shared store of derived values: computed once per version, whoever asks, with single flight."""
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -16,6 +17,7 @@ class Memo:
         self._values: OrderedDict[Hashable, tuple[Hashable, float, Any]] = OrderedDict()
         self._locks: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()
+        self._hurries = 0
 
     def get(
         self, key: Hashable, version: Hashable, build: Callable[[], T], *, at: float = 0.0, keep_s: float = 0.0
@@ -33,14 +35,22 @@ class Memo:
                 with self._guard:
                     self._values.move_to_end(key)
                 return held[2]  # type: ignore[no-any-return]
+            hurries = self._hurries
             value = build()
             with self._guard:
-                self._values[key] = (version, at, value)
+                self._values[key] = (version, at if hurries == self._hurries else -math.inf, value)
                 self._values.move_to_end(key)
                 while len(self._values) > self._size:
                     old, _ = self._values.popitem(last=False)
                     self._locks.pop(old, None)
             return value
+
+    def hurry(self) -> None:
+        """Let the next asker of each key have what is newest: what was built lately no longer stands for it."""
+        with self._guard:
+            self._hurries += 1
+            for key, (version, _, value) in self._values.items():
+                self._values[key] = (version, -math.inf, value)
 
     def last(self, key: Hashable) -> Any | None:
         """The value last put under ``key``, whatever its version; None when there is none."""

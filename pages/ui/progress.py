@@ -57,7 +57,7 @@ def draw(held: Running) -> None:
 def left() -> None:
     """Leave the dialog. After an operation was watched, pages are read anew: they show what it did."""
     if isinstance(proposal.held(), Running):
-        st.cache_data.clear()
+        queries.forget()
     proposal.drop()
 
 
@@ -74,7 +74,7 @@ def _watched(held: Running, going: bool) -> None:
         state(record)
         steps(record)
     if going and record.operation.state not in audit.LIVE:
-        st.cache_data.clear()
+        queries.forget()
         st.rerun()  # drawn anew without a timer, and with what can be done now
 
 

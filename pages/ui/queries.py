@@ -27,6 +27,12 @@ def mode() -> str:
     return runtime.current().mode
 
 
+def forget() -> None:
+    """Have everything read anew, for instance because something was just changed."""
+    runtime.current().memo.hurry()
+    st.cache_data.clear()
+
+
 def policy() -> Policy:
     """The installation's own numbers."""
     return runtime.current().policy

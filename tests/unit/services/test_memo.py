@@ -21,6 +21,20 @@ def test_a_newer_version_waits_until_the_old_one_has_been_kept_long_enough() -> 
     assert answers == [1, 1, 3]
 
 
+def test_after_a_change_nobody_is_given_what_was_built_before_it() -> None:
+    memo = Memo()
+
+    def build() -> str:
+        memo.hurry()
+        return "read before the change"
+
+    memo.get("held", 1, lambda: "read before the change", at=100.0, keep_s=5)
+    memo.get("under way", 1, build, at=100.0, keep_s=5)
+    for key in ("held", "under way"):
+        assert memo.get(key, 1, lambda: "never built", at=100.1, keep_s=5) == "read before the change"
+        assert memo.get(key, 2, lambda: "read after it", at=100.1, keep_s=5) == "read after it"
+
+
 def test_many_who_ask_at_once_wait_for_one_who_builds() -> None:
     memo, built = Memo(), []
     inside, go = threading.Event(), threading.Event()
