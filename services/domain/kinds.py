@@ -74,6 +74,15 @@ _KINDS = (
         "warm headroom kept by the autoscaler",
         installed=False,
     ),
+    Kind(
+        "imagepulljobs",
+        ("apps.kruise.io/v1beta1", "apps.kruise.io/v1alpha1"),
+        "imagepulljobs",
+        Generic,
+        True,
+        "images that OpenKruise keeps on nodes",
+        installed=False,
+    ),
 )
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _KINDS}

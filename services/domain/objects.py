@@ -53,10 +53,16 @@ class NodeSpec(_Api, frozen=True):
     provider_id: str | None = msgspec.field(default=None, name="providerID")
 
 
+class NodeImage(_Api, frozen=True):
+    names: list[str] | None = None
+    size_bytes: int | None = None
+
+
 class NodeStatus(_Api, frozen=True):
     capacity: dict[str, str] | None = None
     allocatable: dict[str, str] | None = None
     conditions: list[Condition] | None = None
+    images: list[NodeImage] | None = None  # the largest 50, unless the kubelet is told otherwise
 
 
 class Node(_Api, frozen=True):
@@ -70,11 +76,24 @@ class Resources(_Api, frozen=True):
     limits: dict[str, str | int | float] | None = None
 
 
+class Probe(_Api, frozen=True):
+    period_seconds: int | None = None
+    failure_threshold: int | None = None
+    initial_delay_seconds: int | None = None
+
+
 class Container(_Api, frozen=True):
     name: str = ""
     image: str | None = None
+    image_pull_policy: str | None = None
     resources: Resources | None = None
     restart_policy: str | None = None  # "Always" on an init container makes it a sidecar
+    startup_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+
+
+class SchedulingGate(_Api, frozen=True):
+    name: str = ""
 
 
 class PodResourceClaim(_Api, frozen=True):
@@ -90,6 +109,7 @@ class PodSpec(_Api, frozen=True):
     priority_class_name: str | None = None
     node_selector: dict[str, str] | None = None
     resource_claims: list[PodResourceClaim] | None = None
+    scheduling_gates: list[SchedulingGate] | None = None
 
 
 class Waiting(_Api, frozen=True):
@@ -101,16 +121,27 @@ class Running(_Api, frozen=True):
     started_at: datetime | None = None
 
 
+class Terminated(_Api, frozen=True):
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
 class ContainerState(_Api, frozen=True):
     waiting: Waiting | None = None
     running: Running | None = None
+    terminated: Terminated | None = None
 
 
 class ContainerStatus(_Api, frozen=True):
     name: str = ""
     ready: bool = False
+    started: bool | None = None  # its startup probe passed; true when it has none and runs
     restart_count: int = 0
     state: ContainerState | None = None
+    last_state: ContainerState | None = None
 
 
 class PodResourceClaimStatus(_Api, frozen=True):
