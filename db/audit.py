@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from db.engine import open_engine
+from db.engine import READS, open_engine
 from db.integrity import broken
 from db.models import EndRow, EventRow
 from db.work import translated
@@ -23,9 +23,7 @@ from services.ports import Broken
 
 def verify(engine: Engine) -> tuple[int, str, tuple[Broken, ...]]:
     """How many events there are, the hash of the last, and where the record does not hold. Raises SourceUnavailable."""
-    reading = engine
-    if engine.dialect.name == "postgresql":  # SQLite's transactions are snapshots by themselves
-        reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    reading = engine.execution_options(**READS[engine.dialect.name])
     with translated(), Session(reading) as session:
         head = session.execute(select(EndRow.hash).where(EndRow.name == "head")).scalar() or ""
         events = session.execute(select(func.count()).select_from(EventRow)).scalar_one()

@@ -1,6 +1,7 @@
 """Engines: SQLite in a file of ours, or a PostgreSQL server."""
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ WRITES = {"begin": "BEGIN IMMEDIATE"}
 On SQLite it takes the write lock at its start and waits for it; one that read first and then wanted to write would
 fail at once when somebody else had written meanwhile. Without effect on PostgreSQL.
 """
+READS: Mapping[str, Mapping[str, Any]] = {
+    "sqlite": {"query_only": True},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+"""Execution options, by dialect, of a transaction that only reads: one snapshot, no lock, and writing is an error."""
 
 
 def open_engine(database_url: str) -> Engine:
@@ -67,7 +73,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+    options = connection.get_execution_options()
+    only, was = options.get("query_only", False), connection.info.get("query_only", False)
+    if only != was:  # it outlives the transaction, and the pool hands the connection on
+        connection.exec_driver_sql(f"PRAGMA query_only = {only:d}")
+        connection.info["query_only"] = only
+    connection.exec_driver_sql(options.get("begin", "BEGIN"))
 
 
 def _postgresql(url: URL) -> Engine:

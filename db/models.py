@@ -3,7 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, MetaData, String, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from db.types import Identity, UtcDateTime
@@ -133,3 +146,151 @@ class NodeRow(Base):
     pool: Mapped[str] = mapped_column(Text, primary_key=True)
     node: Mapped[str] = mapped_column(Text, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class StartRow(Base):
+    """The start of one GPU pod; see services.domain.startup.frame.STARTS for what the columns mean.
+
+    ``digest`` is of all that was recorded of the start, so that recording the same again can change nothing.
+    """
+
+    __tablename__ = "starts"
+    __table_args__ = (
+        Index(None, "created_at", "cluster"),
+        Index(None, "cluster", "namespace", "workload", "created_at"),
+    )
+
+    cluster: Mapped[str] = mapped_column(Text, primary_key=True)
+    uid: Mapped[str] = mapped_column(Text, primary_key=True)
+    namespace: Mapped[str] = mapped_column(Text)
+    workload_kind: Mapped[str] = mapped_column(Text)
+    workload: Mapped[str] = mapped_column(Text)
+    team: Mapped[str] = mapped_column(Text)
+    pod: Mapped[str] = mapped_column(Text)
+    attempt: Mapped[str] = mapped_column(Text)
+    node: Mapped[str] = mapped_column(Text)
+    pool: Mapped[str] = mapped_column(Text)
+    zone: Mapped[str] = mapped_column(Text)
+    model: Mapped[str] = mapped_column(Text)
+    instance: Mapped[str] = mapped_column(Text)
+    capacity_type: Mapped[str] = mapped_column(Text)
+    resource: Mapped[str] = mapped_column(Text)
+    gpus: Mapped[float] = mapped_column(Float)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    scheduled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    outcome: Mapped[str] = mapped_column(String(16))
+    total_s: Mapped[float] = mapped_column(Float)
+    cold: Mapped[bool | None] = mapped_column(Boolean)
+    headroom: Mapped[bool | None] = mapped_column(Boolean)
+    image: Mapped[str] = mapped_column(Text)
+    image_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    pull: Mapped[str] = mapped_column(String(16))
+    queue_s: Mapped[float] = mapped_column(Float)
+    wait_s: Mapped[float] = mapped_column(Float)
+    decision_s: Mapped[float] = mapped_column(Float)
+    provision_s: Mapped[float] = mapped_column(Float)
+    boot_s: Mapped[float] = mapped_column(Float)
+    device_s: Mapped[float] = mapped_column(Float)
+    bind_s: Mapped[float] = mapped_column(Float)
+    volume_s: Mapped[float] = mapped_column(Float)
+    setup_s: Mapped[float] = mapped_column(Float)
+    pull_wait_s: Mapped[float] = mapped_column(Float)
+    pull_s: Mapped[float] = mapped_column(Float)
+    init_s: Mapped[float] = mapped_column(Float)
+    download_s: Mapped[float] = mapped_column(Float)
+    start_s: Mapped[float] = mapped_column(Float)
+    retry_s: Mapped[float] = mapped_column(Float)
+    load_s: Mapped[float] = mapped_column(Float)
+    readiness_s: Mapped[float] = mapped_column(Float)
+    unattributed_s: Mapped[float] = mapped_column(Float)
+    usd: Mapped[float | None] = mapped_column(Float)
+    usd_per_hour: Mapped[float | None] = mapped_column(Float)
+    restarts: Mapped[int] = mapped_column(Integer)
+    flags: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    digest: Mapped[str] = mapped_column(String(32))
+
+
+class StartDetailRow(Base):
+    """One start in full, for its page; see services.domain.startup.frame.document. The row itself stays short."""
+
+    __tablename__ = "start_details"
+    __table_args__ = (ForeignKeyConstraint(["cluster", "uid"], ["starts.cluster", "starts.uid"], ondelete="CASCADE"),)
+
+    cluster: Mapped[str] = mapped_column(Text, primary_key=True)
+    uid: Mapped[str] = mapped_column(Text, primary_key=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class StartPullRow(Base):
+    """How one container of a start came to its image. ``created_at`` is the start's: what a window asks by."""
+
+    __tablename__ = "start_pulls"
+    __table_args__ = (
+        ForeignKeyConstraint(["cluster", "uid"], ["starts.cluster", "starts.uid"], ondelete="CASCADE"),
+        Index(None, "created_at", "cluster"),
+    )
+
+    cluster: Mapped[str] = mapped_column(Text, primary_key=True)
+    uid: Mapped[str] = mapped_column(Text, primary_key=True)
+    container: Mapped[str] = mapped_column(Text, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    node: Mapped[str] = mapped_column(Text)
+    pool: Mapped[str] = mapped_column(Text)
+    zone: Mapped[str] = mapped_column(Text)
+    image: Mapped[str] = mapped_column(Text)
+    image_registry: Mapped[str] = mapped_column("registry", Text)  # SQLAlchemy keeps the shorter name for itself
+    how: Mapped[str] = mapped_column(String(16))
+    at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    seconds: Mapped[float | None] = mapped_column(Float)
+    waiting_s: Mapped[float | None] = mapped_column(Float)
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class StartTraceRow(Base):
+    """What was seen of a start that is in progress, as JSON text; see services.domain.startup.trace.Trace."""
+
+    __tablename__ = "start_traces"
+    __table_args__ = (Index(None, "updated_at"),)
+
+    cluster: Mapped[str] = mapped_column(Text, primary_key=True)
+    uid: Mapped[str] = mapped_column(Text, primary_key=True)
+    trace: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class StartNodeRow(Base):
+    """What was seen of a node, as JSON text; see services.domain.startup.trace.NodeSeen."""
+
+    __tablename__ = "start_nodes"
+    __table_args__ = (Index(None, "updated_at"),)
+
+    cluster: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    node: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LeaseRow(Base):
+    """Who works, of several that could. ``token`` grows with every change of hands; ``holder`` is "" once released."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str] = mapped_column(Text)
+    token: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MarkRow(Base):
+    """What a collector notes for itself, such as how far a backfill is."""
+
+    __tablename__ = "collector_marks"
+
+    cluster: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[dict[str, Any]] = mapped_column(JSON)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

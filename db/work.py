@@ -1,51 +1,55 @@
-"""Units of work: all of it is kept, or none."""
+"""Units of work: what is read is of one instant; what is written is all kept, or none of it."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from db.engine import WRITES, open_engine
+from db.engine import READS, WRITES, open_engine
 from db.journal import Journal
+from db.leases import Leases
 from db.operations import Operations
+from db.starts import Starts
 from services.errors import SourceUnavailable
 
 
-class UnitOfWork:
-    """A short transaction: ``with work() as w: …; w.commit()``.
+class ReadUnit:
+    """A short transaction that only reads: ``with work.reading() as w: …``.
 
-    Leaving without :meth:`commit` rolls back, whatever left; a script that is aborted leaves by a BaseException. No
-    network call belongs inside. A database that fails raises SourceUnavailable with the driver's error as its cause.
+    All of it sees what was committed when it first read. It waits for no writer and no writer waits for it; one that
+    writes raises RuntimeError. No network call belongs inside. A database that fails raises SourceUnavailable with the
+    driver's error as its cause.
     """
 
     journal: Journal
     operations: Operations
+    starts: Starts
+    leases: Leases
+    _writes = False
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def __enter__(self) -> Self:
         self._session = Session(self._engine, expire_on_commit=False)
+        options: Mapping[str, Any] = WRITES if self._writes else READS[self._engine.dialect.name]
         try:
             with translated():
-                self._session.connection(execution_options=WRITES)
+                self._session.connection(execution_options=options)
         except BaseException:
             self._session.close()
             raise
         self.journal = Journal(self._session)
         self.operations = Operations(self._session)
+        self.starts = Starts(self._session)
+        self.leases = Leases(self._session)
         return self
-
-    def commit(self) -> None:
-        """Keep what was done so far."""
-        with translated():
-            self._session.commit()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -55,8 +59,24 @@ class UnitOfWork:
                 self._session.rollback()
             finally:
                 self._session.close()
+            if not self._writes and isinstance(error, DBAPIError) and _wrote(error):
+                raise RuntimeError("A unit of work that only reads was asked to write.") from error
             if isinstance(error, SQLAlchemyError):
                 raise error
+
+
+class UnitOfWork(ReadUnit):
+    """A short transaction: ``with work() as w: …; w.commit()``.
+
+    Leaving without :meth:`commit` rolls back, whatever left; a script that is aborted leaves by a BaseException.
+    """
+
+    _writes = True
+
+    def commit(self) -> None:
+        """Keep what was done so far."""
+        with translated():
+            self._session.commit()
 
 
 class Database:
@@ -68,6 +88,10 @@ class Database:
     def __call__(self) -> UnitOfWork:
         """A unit of work, to be entered with ``with``."""
         return UnitOfWork(self.engine)
+
+    def reading(self) -> ReadUnit:
+        """A unit of work that only reads, to be entered with ``with``."""
+        return ReadUnit(self.engine)
 
     def close(self) -> None:
         """Close all connections."""
@@ -141,3 +165,10 @@ def _said(error: DBAPIError) -> tuple[str, str] | None:
         code = "_".join(getattr(original, "sqlite_errorname", "").split("_")[:2])
         return _OUTDATED if "no such table" in str(original) else _SQLITE.get(code)
     return _POSTGRESQL.get(type(original).__name__) or (_SILENT if error.connection_invalidated else None)
+
+
+def _wrote(error: DBAPIError) -> bool:
+    """Whether it was refused for writing in a transaction that only reads."""
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorname == "SQLITE_READONLY"
+    return type(error.orig).__name__ == "ReadOnlySqlTransaction"

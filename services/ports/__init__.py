@@ -11,10 +11,12 @@ from services.ports.record import (
     JournalEntry,
     Operation,
     Operations,
+    ReadUnit,
     UnitOfWork,
     Work,
 )
 from services.ports.sources import ClusterSource, Policy, Sources
+from services.ports.starts import Extent, Leases, Starts
 from services.ports.status import SourceStatus
 
 __all__ = [
@@ -26,19 +28,23 @@ __all__ = [
     "ClusterSource",
     "Coverage",
     "Event",
+    "Extent",
     "Gateway",
     "GatewayPlace",
     "Journal",
     "JournalEntry",
+    "Leases",
     "Metrics",
     "Operation",
     "Operations",
     "Policy",
+    "ReadUnit",
     "Routing",
     "Samples",
     "Snapshot",
     "SourceStatus",
     "Sources",
+    "Starts",
     "StoreState",
     "Tier",
     "UnitOfWork",

@@ -8,6 +8,8 @@ from typing import Any, Protocol, Self
 
 import pandas as pd
 
+from services.ports.starts import Leases, Starts
+
 
 @dataclass(frozen=True)
 class JournalEntry:
@@ -193,8 +195,11 @@ class Operations(Protocol):
         ...
 
 
-class UnitOfWork(Protocol):
-    """A short transaction, as a context manager; leaving without ``commit`` keeps nothing. Raises SourceUnavailable."""
+class ReadUnit(Protocol):
+    """A short transaction that only reads, all of it as of one instant, as a context manager.
+
+    It waits for no writer and holds none up. Raises SourceUnavailable; RuntimeError when it was asked to write.
+    """
 
     @property
     def journal(self) -> Journal:
@@ -206,12 +211,18 @@ class UnitOfWork(Protocol):
         """The record of operations inside this transaction."""
         ...
 
-    def __enter__(self) -> Self:
-        """Begin."""
+    @property
+    def starts(self) -> Starts:
+        """The recorded starts inside this transaction."""
         ...
 
-    def commit(self) -> None:
-        """Keep what was done so far."""
+    @property
+    def leases(self) -> Leases:
+        """The leases inside this transaction."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Begin."""
         ...
 
     def __exit__(
@@ -221,11 +232,23 @@ class UnitOfWork(Protocol):
         ...
 
 
+class UnitOfWork(ReadUnit, Protocol):
+    """A short transaction that may write; leaving without ``commit`` keeps nothing. Raises SourceUnavailable."""
+
+    def commit(self) -> None:
+        """Keep what was done so far."""
+        ...
+
+
 class Work(Protocol):
     """The database, as use cases see it; grows with the repositories."""
 
     def __call__(self) -> UnitOfWork:
-        """A unit of work, to be entered with ``with``."""
+        """A unit of work, to be entered with ``with``. One writes at a time where the database is a file."""
+        ...
+
+    def reading(self) -> ReadUnit:
+        """A unit of work for what only reads, to be entered with ``with``."""
         ...
 
     def close(self) -> None:

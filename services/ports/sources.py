@@ -44,7 +44,8 @@ class Policy:
 class Sources:
     """What use cases take as their first argument. ``mode`` is "demo" or "live"; they are never mixed.
 
-    ``memo`` holds derived frames and ``good`` the last good answers, for the whole process.
+    ``memo`` holds derived frames and ``good`` the last good answers, for the whole process. ``past``: the same clusters
+    as another clock has them, None where nobody can be asked about the past.
     """
 
     mode: str
@@ -53,6 +54,7 @@ class Sources:
     pool: "Executor"
     policy: Policy = Policy()
     work: Work | None = None
+    past: Callable[[Callable[[], datetime]], Mapping[str, ClusterSource]] | None = None
     memo: Memo = field(default_factory=Memo)
     good: Memo = field(default_factory=lambda: Memo(64))
 

@@ -12,6 +12,7 @@ from db import migrate, models
 from db.engine import open_engine
 from db.work import Database
 from services.settings import Settings
+from tests.unit.db.recorded import NODE_A, operation, propose
 
 
 def test_an_empty_database_becomes_what_the_models_say(database: Database) -> None:
@@ -25,12 +26,18 @@ def test_constraints_carry_the_names_of_the_convention(database: Database) -> No
     if database.engine.dialect.name == "postgresql":  # SQLite's own counter is part of the column and has no name
         assert found.get_pk_constraint("journal")["name"] == "pk_journal"
         assert found.get_pk_constraint("operations")["name"] == "pk_operations"
+        assert found.get_pk_constraint("starts")["name"] == "pk_starts"
     assert [index["name"] for index in found.get_indexes("journal")] == ["ix_journal_cluster_id"]
-    assert {
-        key["name"] for table in ("operation_targets", "operation_nodes") for key in found.get_foreign_keys(table)
-    } == {
+    assert sorted(str(index["name"]) for index in found.get_indexes("starts")) == [
+        "ix_starts_cluster_namespace_workload_created_at",
+        "ix_starts_created_at_cluster",
+    ]
+    tables = "operation_targets", "operation_nodes", "start_details", "start_pulls"
+    assert {key["name"] for table in tables for key in found.get_foreign_keys(table)} == {
         "fk_operation_targets_operation_operations",
         "fk_operation_nodes_operation_operations",
+        "fk_start_details_cluster_uid_starts",
+        "fk_start_pulls_cluster_uid_starts",
     }
 
 
@@ -52,6 +59,21 @@ def test_a_populated_database_keeps_its_rows(database_url: str) -> None:
             ("east", "ada", {"schema": 1})
         ]
         assert work.operations.recent().empty
+        assert work.operations.verify() == ()
+        assert work.starts.extent().number == 0
+        assert work.leases.holder("collector") is None
+    database.close()
+    engine.dispose()
+
+
+def test_the_record_of_operations_is_kept_and_still_holds(database_url: str) -> None:
+    engine = open_engine(database_url)
+    assert migrate.upgrade(engine, "0002") == (None, "0002")
+    database = Database(database_url)
+    propose(database, operation(), NODE_A)
+    assert migrate.upgrade(engine) == ("0002", migrate.head())
+    with database() as work:
+        assert work.operations.get("p1") == operation()
         assert work.operations.verify() == ()
     database.close()
     engine.dispose()
@@ -125,5 +147,5 @@ def test_what_was_left_half_migrated_is_migrated_anew(database_url: str) -> None
     assert not inspect(engine).has_table("operations")
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE operation_nodes"))
-    assert migrate.upgrade(engine) == ("0001", "0002")
+    assert migrate.upgrade(engine) == ("0001", migrate.head())
     engine.dispose()

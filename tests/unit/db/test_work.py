@@ -18,7 +18,7 @@ class AbandonedScriptError(BaseException):
 
 
 def stored(database: Database) -> list[int]:
-    with database() as work:
+    with database.reading() as work:
         return [entry.id for entry in work.journal.entries()]
 
 
@@ -167,10 +167,46 @@ def test_sqlite_writes_ahead_and_keeps_foreign_keys(tmp_path: Path) -> None:
     assert said == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000, "synchronous": 2}
 
 
-def test_reading_does_not_wait_for_a_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.05)
-    database = Database(f"sqlite:///{tmp_path / 'console.sqlite3'}")
-    migrate.upgrade(database.engine)
-    with database(), database.engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM journal")).scalar_one() == 0
-    database.close()
+def test_a_reader_does_not_wait_for_a_writer_and_sees_the_state_before(database: Database, now: datetime) -> None:
+    with database() as writer:
+        writer.journal.append("east", ENTRY, at=now, actor="ada")
+        assert stored(database) == []
+        writer.commit()
+    assert stored(database) == [1]
+
+
+def test_a_writer_does_not_wait_for_a_reader_whose_answers_stay_of_one_instant(
+    database: Database, now: datetime
+) -> None:
+    with database.reading() as reader:
+        assert reader.journal.entries() == ()
+        with database() as writer:
+            writer.journal.append("east", ENTRY, at=now, actor="ada")
+            writer.operations.log(recorded.event("", "note"))
+            writer.commit()
+        assert reader.journal.entries() == ()
+        assert reader.operations.events("") == ()
+    assert stored(database) == [1]
+
+
+def test_writing_is_refused_where_only_reading_was_asked_for(database: Database, now: datetime) -> None:
+    with pytest.raises(RuntimeError, match="only reads") as caught, database.reading() as reader:
+        reader.journal.append("east", ENTRY, at=now, actor="ada")
+    assert caught.value.__cause__ is not None
+    assert not hasattr(reader, "commit")
+    assert stored(database) == []
+
+
+def test_a_connection_that_only_read_writes_again(database: Database, now: datetime) -> None:
+    for number in (1, 2):
+        assert len(stored(database)) == number - 1
+        with database() as work:
+            work.journal.append("east", ENTRY, at=now, actor="ada")
+            work.commit()
+    assert stored(database) == [1, 2]
+
+
+def test_the_database_it_does_not_reach_is_unavailable_to_a_reader_as_well() -> None:
+    database = Database("postgresql+psycopg://console@127.0.0.1:1/console")
+    with pytest.raises(SourceUnavailable, match="does not answer"), database.reading():
+        pass
