@@ -113,6 +113,8 @@ def _faults(ref: Ref, body: Mapping[str, Any], before: Live | None) -> Iterator[
         chosen = _mapping(_mapping(spec.get("selector")).get("matchLabels"))
         if any(own.get(name) != value for name, value in chosen.items()):
             yield "spec.template.metadata.labels: `selector` does not match template `labels`"
+    if ref.kind == "DaemonSet" and before is None and not patch.at(spec, ("template", "spec", "containers")):
+        yield "spec.template.spec.containers: Required value"
     if ref.kind == "ConfigMap":
         for text in _mapping(body.get("data")).values():
             if not isinstance(text, str):

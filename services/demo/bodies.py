@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from services.demo import controllers, events, karpenter, manifests, nodeobjects, podobjects, policies, statuses
-from services.demo.estate import FOUNDED
 from services.demo.ledger import Folded, Key
+from services.demo.lives import FOUNDED
 from services.demo.moment import Moment, stamp
 from services.demo.names import uid
 from services.domain.change import patch

@@ -1,12 +1,13 @@
 """The world as a Kubernetes cluster: every kind we read, as it stands at the minute of the clock, and its writes."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from threading import Lock
 
 from services.access import User
 from services.demo import bodies, gateway_rollout, karpenter
-from services.demo.moment import Moment
+from services.demo.moment import Moment, turns
 from services.demo.reaction import seen
 from services.demo.server import Server
 from services.demo.world import Site
@@ -34,8 +35,9 @@ _KARPENTERS = frozenset({"karpenter.sh", "autoscaling.x-k8s.io", "nvidia.com"})
 class DemoCluster(Server):
     """One simulated cluster.
 
-    A snapshot is computed once a minute, and at once after a write or when something happened because of one; its
-    version is the number of the minute since the epoch plus how often that was, so it grows with either.
+    A snapshot is computed once a minute, and at once after a write, when something happened because of one, and when
+    something turns that nobody dates (:func:`services.demo.moment.turns`). Its version is the second since the epoch
+    that it shows plus the number of writes, so it grows with each.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class DemoCluster(Server):
         self._version = -1
         self._moment: Moment | None = None
         self._snapshots: dict[str, Snapshot] = {}
+        self._turns: tuple[Site | None, int, list[int]] = (None, 0, [])
 
     def snapshot(self, kind: str) -> Snapshot:
         """The objects of a kind at the present minute. Raises KeyError for a kind that is not in KINDS."""
@@ -58,18 +61,23 @@ class DemoCluster(Server):
             clock = int(self._clock().timestamp())
             site = seen(self._site, clock)
             writes = [write.at for write in site.ledger.writes if write.at <= clock]
-            happened, last = 0, max(writes, default=0)
-            if site.reaction is not None:
-                happened, last = site.reaction.changes(clock), max(last, site.reaction.last(clock))
-            rolled = gateway_rollout.moments(site, clock)
-            happened, last = happened + len(rolled), max(last, *rolled[-1:], 0)
-            version = clock // 60 + len(writes) + happened
+            happened = [one.last(clock) for one in (site.reaction, site.daemons) if one is not None]
+            happened += [self._turned(site, clock), *writes[-1:], *gateway_rollout.moments(site, clock)[-1:]]
+            now = max(clock // 60 * 60, *happened)
+            version = now + len(writes)
             if self._moment is None or version != self._version:
-                now = max(clock // 60 * 60, last)
                 self._moment, self._version, self._snapshots = Moment(site, now), version, {}
             if kind not in self._snapshots:
                 self._snapshots[kind] = self._taken(kind, self._moment, version)
             return self._snapshots[kind]
+
+    def _turned(self, site: Site, clock: int) -> int:
+        """The last turn up to a time of those in its hour; 0 for none."""
+        hour = clock // 3600
+        if self._turns[0] is not site or self._turns[1] != hour:
+            self._turns = (site, hour, turns(site, hour * 3600, hour * 3600 + 3599))
+        place = bisect_right(self._turns[2], clock)
+        return self._turns[2][place - 1] if place else 0
 
     def _taken(self, kind: str, moment: Moment, version: int) -> Snapshot:
         known = KINDS[kind]

@@ -3,10 +3,10 @@
 from typing import Any
 
 from services.demo import exporter, gateway_objects, manifests, names
-from services.demo.estate import FOUNDED
+from services.demo.lives import FOUNDED
 from services.demo.moment import Moment, PodFacts, controller, meta, stamp
 from services.demo.names import uid
-from services.demo.podobjects import labels, owner, pool_selector
+from services.demo.podobjects import image, labels, owner, pool_selector
 from services.demo.policies import blocked_here, blocked_replicaset, blocked_since, blocked_uid, refusal_condition
 from services.demo.scenario import Blocked
 from services.demo.workloads import Work
@@ -22,7 +22,13 @@ def _template(moment: Moment, work: Work) -> dict[str, Any]:
         "metadata": {"labels": labels(work)},
         "spec": {
             "nodeSelector": pool_selector(moment.site, work.plan.place.pool),
-            "containers": [{"name": "main", "resources": {"limits": {work.resource: str(work.amount)}}}],
+            "containers": [
+                {
+                    "name": "main",
+                    "image": image(moment.site, work, moment.now),
+                    "resources": {"limits": {work.resource: str(work.amount)}},
+                }
+            ],
         },
     }
 

@@ -10,6 +10,7 @@ from services.demo.ledger import Key, Ledger
 from services.demo.replay import Replay
 from services.demo.scenario import Activity, Place, WorkPlan
 from services.demo.seating import Stay
+from services.demo.startplan import StartPlan
 from services.demo.workloads import Work
 from services.demo.world import Site
 from services.domain import units
@@ -88,8 +89,7 @@ class Deployer:
             made = folded.made.id if folded.made else 0
             key = noise.key(replay.site.seed, replay.site.name, "made", *self.key, made, self._ordinal)
             stay = Stay(
-                work=work, lane=-1, replica=0, cycle=-self._ordinal, key=key, created=now, priority=priority,
-                setup=2 + key % 3, load=1,
+                work=work, lane=-1, replica=0, cycle=-self._ordinal, key=key, created=now, priority=priority
             )  # fmt: skip
             self.stays.append(stay)
             replay.arrive(stay)
@@ -159,7 +159,10 @@ def work_of(site: Site, key: Key, template: Mapping[str, Any], revision: str, po
         name=key[2],
         namespace=key[1],
         team=labels.get("team") or site.scenario.namespaces.get(key[1], ""),
-        plan=WorkPlan(key[2], site.name, "Deployment", _QUIET.name, place, selector={} if pool else selector),
+        plan=WorkPlan(
+            key[2], site.name, "Deployment", _QUIET.name, place, selector={} if pool else selector,
+            start=StartPlan(probes=()),
+        ),
         activity=_QUIET,
         tile=0,
         resource=resource,
@@ -167,4 +170,4 @@ def work_of(site: Site, key: Key, template: Mapping[str, Any], revision: str, po
         trouble="",
         template=template,
         revision=revision,
-    )
+    )  # fmt: skip

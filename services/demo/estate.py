@@ -5,7 +5,7 @@ A *slot* is a place in the estate (the fourth T4 node); what stands in it can be
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,28 +14,20 @@ import numpy.typing as npt
 
 from services.demo import noise
 from services.demo.hardware import PROFILES, GpuModel
+from services.demo.lives import NEVER, Life, Lives, Wait
 from services.demo.noise import Floats, Ints, Keys
 from services.demo.scenario import ClusterPlan, PoolPlan
 
 Bools = npt.NDArray[np.bool_]
 Names = list[str]
 
-NEVER = 1 << 40
-"""Seconds since the epoch that no clock reaches."""
-
-LEAD_S = 95
-"""From an autoscaler's claim of a node until it joins."""
-
-FOUNDED = 1_736_899_200
-"""2025-01-15 00:00 UTC: when the oldest node joined."""
-
 
 @dataclass(frozen=True)
 class NodeSlot:
     """A place for a node. ``ordinal`` counts within the pool's tile; ``generations_s`` is 0 for a node that stays.
 
-    A node that is replaced is away for the first ``gap_s`` of each generation. One that controllers added has a
-    ``name`` of its own and is there from ``born`` to ``gone``; ``burst``: the autoscaler adds and removes it.
+    A node that is replaced is away for the first ``gap_s`` of each generation. One that comes for a pod has its
+    ``wait``, one that controllers added a ``name`` and a life (:class:`services.demo.lives.Life`) of its own.
     """
 
     index: int
@@ -46,10 +38,18 @@ class NodeSlot:
     phase_s: int
     generations_s: int
     gap_s: int = 0
-    burst: bool = False
+    wait: Wait | None = None
     name: str = ""
+    claimed: int = 0
     born: int = 0
+    ready: int = 0
+    usable: int = 0
     gone: int = NEVER
+
+    @property
+    def burst(self) -> bool:
+        """Whether the autoscaler adds it for a pod and removes it."""
+        return self.wait is not None
 
     @property
     def replicas(self) -> int:
@@ -65,14 +65,16 @@ class NodeSlot:
 class Roster:
     """Identities that exist somewhere in a span: rows of nodes, of GPUs on them and of units on those.
 
-    ``*_slot`` point into the estate, ``*_born`` and ``*_gone`` are seconds since the epoch (born included), and
-    ``labels`` holds the distinct texts of each dimension that ``unit_codes``/``gpu_codes`` point into.
+    ``*_slot`` point into the estate, ``*_born`` and ``*_gone`` are seconds since the epoch (born included),
+    ``node_life`` has every step of the nodes, and ``labels`` holds the distinct texts of each dimension that
+    ``unit_codes``/``gpu_codes`` point into.
     """
 
     node_slot: Ints
     node_gen: Ints
     node_born: Ints
     node_gone: Ints
+    node_life: Life
     node_names: Names
     gpu_slot: Ints
     gpu_node: Ints  # row of nodes
@@ -116,10 +118,13 @@ class Cut:
 class Estate:
     """Slots of one cluster. Arrays are aligned: ``gpu_*`` by GPU slot, ``unit_*`` by unit slot.
 
-    ``unit_born`` and ``unit_gone`` bound the time a unit exists while its node does.
+    ``unit_born`` and ``unit_gone`` bound the time a unit exists while its node does. ``waits`` are, by pool, the pods
+    its bursts come for.
     """
 
-    def __init__(self, plan: ClusterPlan, seed: int, tiles: int, spare: dict[str, int]) -> None:
+    def __init__(
+        self, plan: ClusterPlan, seed: int, tiles: int, spare: Mapping[str, int], waits: Mapping[str, Sequence[Wait]]
+    ) -> None:
         self.plan = plan
         self.seed = seed
         self.tiles = tiles
@@ -134,8 +139,8 @@ class Estate:
             for _ in range(spare.get(pool.name, 0)):
                 self._add(pool, tiles, pool.nodes)
         for pool in plan.pools:
-            for place, minute in enumerate(pool.bursts):
-                self._add_burst(pool, place, minute)
+            for place, (minute, wait) in enumerate(zip(pool.bursts, waits.get(pool.name, ()), strict=True)):
+                self._add_burst(pool, place, minute, wait)
         self.no_bursts_after: dict[str, int] = {}
         self.index()
 
@@ -151,12 +156,11 @@ class Estate:
         other.index(cuts)
         return other
 
-    def _add_burst(self, pool: PoolPlan, place: int, minute: int) -> None:
+    def _add_burst(self, pool: PoolPlan, place: int, minute: int, wait: Wait) -> None:
         index = len(self.nodes)
-        gone = (minute * 60 + pool.burst_for_s) % pool.burst_s
         zone = self.plan.zones[index % len(self.plan.zones)]
-        gap = pool.burst_s - pool.burst_for_s
-        self.nodes.append(NodeSlot(index, pool, 0, pool.nodes + place, zone, gone, pool.burst_s, gap, burst=True))
+        phase = minute * 60 % pool.burst_s
+        self.nodes.append(NodeSlot(index, pool, 0, pool.nodes + place, zone, phase, pool.burst_s, wait=wait))
 
     def _add(self, pool: PoolPlan, tile: int, ordinal: int) -> None:
         index = len(self.nodes)
@@ -215,15 +219,13 @@ class Estate:
         self.unit_instance: Names = [unit[2] for unit in units]
         self.unit_fraction: Floats = np.array([unit[3] for unit in units])
         self.unit_memory_mib: Floats = np.array([unit[4] for unit in units], np.float64)
-        self.node_phase: Ints = np.array([node.phase_s for node in self.nodes], np.int64)
-        self.node_period: Ints = np.array([node.generations_s or NEVER for node in self.nodes], np.int64)
-        self.node_gap: Ints = np.array([node.gap_s for node in self.nodes], np.int64)
+        self.lives = Lives(self.nodes, self.seed, self.no_bursts_after)
         keys = [noise.key(self.seed, self.plan.name, *self._gpu_parts(gpu)) for gpu in range(len(gpu_node))]
         self.gpu_key: Keys = np.array(keys, np.uint64)
 
     def generation(self, nodes: Ints, seconds: Ints) -> Ints:
         """Which generation stands in each node slot at each time (0 for nodes that stay)."""
-        return np.asarray((seconds - self.node_phase[nodes]) // self.node_period[nodes])
+        return self.lives.generation(nodes, seconds)
 
     def node_name(self, slot: int, gen: int) -> str:
         """Host name as AWS gives it, made of the private address."""
@@ -263,19 +265,7 @@ class Estate:
         node_slot = np.repeat(slots, count)
         row0 = np.concatenate(([0], np.cumsum(count)))[:-1]
         node_gen = first[node_slot] + np.arange(len(node_slot)) - row0[node_slot]
-        stays = self.node_period[node_slot] == NEVER
-        start = self.node_phase[node_slot] + node_gen * self.node_period[node_slot]
-        joined = FOUNDED + noise.mixed(np.uint64(self.seed) + node_slot.astype(np.uint64), node_slot) % np.uint64(
-            2_592_000
-        )
-        born = np.where(stays, joined.astype(np.int64), start + self.node_gap[node_slot])
-        gone = np.where(stays, NEVER, start + self.node_period[node_slot])
-        for row, slot in enumerate(node_slot.tolist()):
-            node = self.nodes[slot]
-            if node.name:
-                born[row], gone[row] = node.born, node.gone
-            elif node.burst and born[row] - LEAD_S > self.no_bursts_after.get(node.pool.name, NEVER):
-                gone[row] = born[row]
+        life = self.lives.of(node_slot, node_gen)
         names = [self.node_name(slot, gen) for slot, gen in zip(node_slot.tolist(), node_gen.tolist(), strict=True)]
 
         gpu_count = count[self.gpu_node]
@@ -304,8 +294,9 @@ class Estate:
         return Roster(
             node_slot,
             node_gen,
-            born,
-            gone,
+            life.born,
+            life.gone,
+            life,
             names,
             gpu_slot,
             gpu_node,

@@ -1,17 +1,18 @@
 """Events of the last hour, which is as long as the API server keeps them, in the words of who writes them.
 
-Texts: kubernetes ``pkg/kubelet/images``, ``pkg/scheduler``, ``pkg/controller/replicaset`` of 1.34;
-karpenter-provider-aws ``pkg/controllers/interruption``.
+Texts: kubernetes ``pkg/scheduler``, ``pkg/controller/replicaset``, ``pkg/controller/nodelifecycle``, ``pkg/kubelet`` of
+1.34; karpenter-provider-aws ``pkg/controllers/interruption``.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from services.demo import exporter, manifests, noise
-from services.demo.estate import NEVER
-from services.demo.lanes import IMAGE_PULL
-from services.demo.moment import Moment, PodFacts, instant, meta
+from services.demo import daemonevents, exporter, manifests, noise, startevents
+from services.demo.lanes import IMAGE_PULL, RUN
+from services.demo.moment import Moment, NodeFacts, PodFacts, instant, meta
 from services.demo.names import pod_name, uid
-from services.demo.podobjects import MISSING_IMAGE, image, why_waiting
+from services.demo.podobjects import why_waiting
+from services.demo.podstatus import MISSING_IMAGE
 from services.demo.policies import blocked_here, blocked_replicaset, blocked_since, blocked_uid, refusal
 from services.demo.reaction import Reaction
 from services.domain.objects import Event, EventSeries, EventSource, Reference
@@ -19,28 +20,84 @@ from services.domain.objects import Event, EventSeries, EventSource, Reference
 TTL_S = 3600
 
 _RETRY_S = 300  # the scheduler's queue is flushed and waiting pods are tried again
+_AT_ONCE_S = 2
 
 
 def events(moment: Moment) -> list[Event]:
     """Every event that has not expired."""
     found: list[Event] = []
     since = moment.now - TTL_S
-    for pod in moment.pods:
-        if pod.fate == IMAGE_PULL:
-            found.extend(_image_events(moment, pod))
-        if pod.scheduled > moment.now:
-            found.append(_failed_scheduling(moment, pod))
-        elif pod.scheduled > since:
-            found.extend(_start_events(moment, pod))
+    nodes = {node.name: node for node in moment.recent_nodes}
+    for pod in moment.recent_pods:
+        waits, lasting = pod.scheduled > moment.now, pod.fate == IMAGE_PULL or pod.doomed
+        if waits or lasting or pod.changed(moment.now) > since:
+            found += [event for event in _of_pod(moment, pod, nodes.get(pod.place)) if _last(event) > since]
     found.extend(_blocked_events(moment))
     if moment.site.reaction is not None:
         found.extend(_reaction_events(moment, moment.site.reaction))
+    found += [event for event in _daemon_events(moment) if since < _last(event) <= moment.now]
     for node in moment.recent_nodes:
-        if since < node.gone <= moment.now and node.slot.generations_s and not node.slot.burst:
-            about = Reference(kind="Node", name=node.name, uid=node.uid)
-            text = "Spot interruption warning was triggered"
-            found.append(_event(moment, about, "SpotInterrupted", text, node.gone - 120, "karpenter", kind="Warning"))
+        found += [event for event in _node_events(moment, node) if since < _last(event) <= moment.now]
     return found
+
+
+def _last(event: Event) -> float:
+    if event.series is not None and event.series.last_observed_time is not None:
+        return event.series.last_observed_time.timestamp()
+    at = event.last_timestamp or event.event_time
+    return at.timestamp() if at is not None else 0.0
+
+
+def _of_pod(moment: Moment, pod: PodFacts, node: NodeFacts | None) -> list[Event]:
+    """Events of a pod, the same objects as long as nothing happens to it."""
+    now, built = moment.now, moment.site.built
+    if pod.scheduled > now or pod.fate != RUN or pod.doomed or pod.run.started <= now < pod.ready:
+        return list(_pod_events(moment, pod, node))
+    state, key = (pod, pod.changed(now)), f"{pod.uid}/events"
+    known = built.get(key)
+    if known is None or known[0] != state:
+        known = built[key] = (state, list(_pod_events(moment, pod, node)))
+    found: list[Event] = known[1]
+    return found
+
+
+def _pod_events(moment: Moment, pod: PodFacts, node: NodeFacts | None) -> Iterator[Event]:
+    now = moment.now
+    if pod.fate == IMAGE_PULL and pod.node and pod.ended > now:
+        yield from _image_events(moment, pod)
+    if pod.ungated <= now and pod.scheduled - pod.ungated > _AT_ONCE_S:
+        yield _failed_scheduling(moment, pod)
+    if pod.scheduled <= now:
+        text = f"Successfully assigned {pod.work.namespace}/{pod.name} to {pod.place}"
+        yield _scheduler(moment, _about(pod), "Scheduled", text, pod.scheduled, kind="Normal", last=pod.scheduled)
+    for one in startevents.told(moment, pod, node):
+        yield _event(
+            moment,
+            _about(pod, one.field),
+            one.reason,
+            one.message,
+            one.first,
+            one.component,
+            kind="Warning" if one.warning else "Normal",
+            host=pod.place if one.component == "kubelet" else None,
+            last=one.last,
+            count=one.times,
+        )
+
+
+def _node_events(moment: Moment, node: NodeFacts) -> Iterator[Event]:
+    about = Reference(kind="Node", name=node.name, uid=node.uid)
+    if node.born < node.gone:
+        own = Reference(kind="Node", name=node.name, uid=node.name)  # as the kubelet writes it
+        text = f"Node {node.name} event: Registered Node {node.name} in Controller"
+        yield _event(moment, about, "RegisteredNode", text, node.born + 1, "node-controller")
+        text = f"Node {node.name} status is now: NodeReady"
+        yield _event(moment, own, "NodeReady", text, node.ready, "kubelet", host=node.name)
+    if node.slot.generations_s and not node.slot.burst:
+        text = "Spot interruption warning was triggered"
+        at = node.gone - 120
+        if node.gone <= moment.now:
+            yield _event(moment, about, "SpotInterrupted", text, at, "karpenter", kind="Warning")
 
 
 def _about(pod: PodFacts, field: str | None = None) -> Reference:
@@ -61,11 +118,11 @@ def _event(
     count: int = 1,
 ) -> Event:
     """An event of a component that writes core/v1 events: two times and a count."""
-    key = noise.key(moment.site.seed, about.uid, reason, at)
+    identity = (about.uid, reason, at, message, about.field_path or "")
     return Event(
         metadata=meta(
-            f"{about.name}.{key:016x}",
-            uid(moment.site, "event", about.uid, reason, at),
+            f"{about.name}.{noise.key(moment.site.seed, *identity):016x}",
+            uid(moment.site, "event", *identity),
             at,
             namespace=about.namespace or "default",
             version=last or at,
@@ -82,7 +139,7 @@ def _event(
     )
 
 
-def _scheduler(moment: Moment, pod: PodFacts, reason: str, message: str, at: int, *, kind: str, last: int) -> Event:
+def _scheduler(moment: Moment, pod: Reference, reason: str, message: str, at: int, *, kind: str, last: int) -> Event:
     """An event of the scheduler, which uses events.k8s.io: one time and, when it repeats, a series."""
     eventually: datetime | None = instant(at)
     return Event(
@@ -90,10 +147,10 @@ def _scheduler(moment: Moment, pod: PodFacts, reason: str, message: str, at: int
             f"{pod.name}.{noise.key(moment.site.seed, pod.uid, reason):016x}",
             uid(moment.site, "event", pod.uid, reason),
             at,
-            namespace=pod.work.namespace,
+            namespace=pod.namespace,
             version=last,
         ),
-        involved_object=_about(pod),
+        involved_object=pod,
         reason=reason,
         message=message,
         type=kind,
@@ -104,33 +161,12 @@ def _scheduler(moment: Moment, pod: PodFacts, reason: str, message: str, at: int
 
 
 def _failed_scheduling(moment: Moment, pod: PodFacts) -> Event:
-    last = moment.now - (moment.now - pod.created) % _RETRY_S
-    message = why_waiting(moment, pod)
-    return _scheduler(moment, pod, "FailedScheduling", message, pod.created, kind="Warning", last=last)
-
-
-def _start_events(moment: Moment, pod: PodFacts) -> list[Event]:
-    bound = pod.scheduled
-    text = f"Successfully assigned {pod.work.namespace}/{pod.name} to {pod.node}"
-    found = [_scheduler(moment, pod, "Scheduled", text, bound, kind="Normal", last=bound)]
-    if pod.started >= NEVER:
-        return found
-    field = "spec.containers{main}"
-    pulled = max(bound + 2, pod.started - 1)
-    took = pulled - bound - 2
-    name = image(pod.work)
-    size = 1_200_000_000 + pod.key % 9_000_000_000
-    steps = [(bound + 2, "Pulling", f'Pulling image "{name}"')]
-    if took > 4:
-        words = f"{took}s ({took}s including waiting). Image size: {size} bytes."
-        steps.append((pulled, "Pulled", f'Successfully pulled image "{name}" in {words}'))
-    else:
-        steps = [(pulled, "Pulled", f'Container image "{name}" already present on machine')]
-    steps += [(pod.started, "Created", "Created container: main"), (pod.started, "Started", "Started container main")]
-    for at, reason, message in steps:
-        if at <= moment.now:
-            found.append(_event(moment, _about(pod, field), reason, message, at, "kubelet", host=pod.node))
-    return found
+    """The scheduler's word on a pod that fits nowhere; of one that was bound since, its first word."""
+    waits = pod.scheduled > moment.now
+    until = min(moment.now, pod.scheduled - 1, pod.ended)
+    last = until - (until - pod.ungated) % _RETRY_S
+    message = why_waiting(moment, pod, moment.now if waits else pod.ungated)
+    return _scheduler(moment, _about(pod), "FailedScheduling", message, pod.ungated, kind="Warning", last=last)
 
 
 def _image_events(moment: Moment, pod: PodFacts) -> list[Event]:
@@ -193,6 +229,26 @@ def _reaction_events(moment: Moment, reaction: Reaction) -> list[Event]:
             text = f"Back-off restarting failed container config-manager in pod {name}_{space}({about.uid})"
             found.append(_event(moment, about, "BackOff", text, face.at, "kubelet", kind="Warning", host=node.name))
     return found
+
+
+def _daemon_events(moment: Moment) -> Iterator[Event]:
+    """Events of people's DaemonSets and of their pods."""
+    for about, node, one in daemonevents.told(moment):
+        if one.component == "default-scheduler":
+            yield _scheduler(moment, about, one.reason, one.message, one.first, kind="Normal", last=one.last)
+            continue
+        yield _event(
+            moment,
+            about,
+            one.reason,
+            one.message,
+            one.first,
+            one.component,
+            kind="Warning" if one.warning else "Normal",
+            host=node if one.component == "kubelet" else None,
+            last=one.last,
+            count=one.times,
+        )
 
 
 def _blocked_events(moment: Moment) -> list[Event]:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.demo import gateway_manifests, noise
-from services.demo.estate import NEVER
 from services.demo.gateway_manifests import LABEL, image
 from services.demo.gateway_plan import GatewayPlan
 from services.demo.gateway_rollout import Process, deployment, moments, rollouts
 from services.demo.ledger import Folded, Key
+from services.demo.lives import NEVER
 from services.demo.moment import Moment, controller, instant, meta, stamp
 from services.demo.names import uid
 from services.domain.objects import (
@@ -129,7 +129,11 @@ def _pod(moment: Moment, gateway: GatewayPlan, one: Process, host: str) -> Pod:
         spec=PodSpec(
             node_name=host,
             containers=[
-                Container("litellm", image(gateway), Resources(requests={"cpu": "500m", "memory": "1Gi"})),
+                Container(
+                    name="litellm",
+                    image=image(gateway),
+                    resources=Resources(requests={"cpu": "500m", "memory": "1Gi"}),
+                )
             ],
             priority=0,
         ),

@@ -12,10 +12,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from services.demo import gateway_manifests, manifests, noise
-from services.demo.estate import NEVER
 from services.demo.gateway_plan import GatewayPlan
 from services.demo.journal import Write
 from services.demo.ledger import Key, Ledger, key
+from services.demo.lives import NEVER
 from services.demo.world import Site
 from services.domain import litellm
 from services.domain.litellm import yamltree

@@ -47,14 +47,14 @@ class Holds:
 
 
 def holds(site: Site, roster: Roster, pods: Pods) -> Holds:
-    """Who held what: a running pod while its container runs, a pod without an image from its binding on."""
+    """Who held what: the kubelet gives a pod its units when it is bound, whether its container runs yet or not."""
     table, estate = site.table, site.estate
     count = np.where((pods.fate == RUN) | (pods.fate == IMAGE_PULL), table.slot_count[pods.lane], 0)
     pod = np.repeat(np.arange(len(pods)), count)
     begins = np.cumsum(count) - count
     slot = table.slots[table.slot_first[pods.lane[pod]] + np.arange(len(pod)) - begins[pod]]
     unit = site.placement.slot_unit[slot]
-    start = np.where(pods.fate == RUN, pods.started, pods.scheduled)[pod]
+    start = pods.scheduled[pod]
     end = pods.ended[pod]
     # nodes that are replaced have GPUs that are not cut, so their generations stand next to each other
     age = estate.generation(estate.gpu_node[estate.unit_gpu[unit]], start) - roster.first_gen[unit]

@@ -1,7 +1,7 @@
 """Karpenter's objects: the pools with their limits, and a claim for every node, those on their way included."""
 
 from services.demo import noise
-from services.demo.estate import FOUNDED, LEAD_S
+from services.demo.lives import FOUNDED
 from services.demo.moment import Moment, NodeFacts, meta, stamp
 from services.demo.names import uid
 from services.demo.nodeobjects import gpu_resources, instance_id
@@ -58,24 +58,26 @@ def most_gpus(site: Site, pool: str) -> int:
 
 def nodeclaims(moment: Moment) -> list[Generic]:
     """Claims of nodes that are there or will join within the next minutes."""
-    return [_claim(moment, facts) for facts in moment.recent_nodes if facts.born - LEAD_S <= moment.now < facts.gone]
+    return [_claim(moment, facts) for facts in moment.recent_nodes if facts.claimed <= moment.now < facts.gone]
+
+
+def claim_name(site: Site, facts: NodeFacts) -> str:
+    """Name of a node's claim."""
+    return f"{facts.slot.pool.name}-{noise.suffix(noise.key(site.seed, facts.uid))}"
 
 
 def _claim(moment: Moment, facts: NodeFacts) -> Generic:
     site, pool = moment.site, facts.slot.pool
     joined = facts.born <= moment.now
-    name = f"{pool.name}-{noise.suffix(noise.key(site.seed, facts.uid))}"
-    created = facts.born - LEAD_S
-    steps = (
-        ("Launched", created + 4, True),
-        ("Registered", facts.born, joined),
-        ("Initialized", facts.born + 60, joined),
-    )
-    conditions = []
-    for kind, at, done in steps:
-        reached = done and at <= moment.now
-        since = stamp(at if reached else created)
-        conditions.append({"type": kind, "status": "True" if reached else "Unknown", "lastTransitionTime": since})
+    name, created = claim_name(site, facts), facts.claimed
+    steps = (("Launched", created + 4), ("Registered", facts.born + 1), ("Initialized", facts.usable))
+    conditions: list[dict[str, str]] = []
+    for kind, at in steps:
+        since = stamp(at if at <= moment.now else created)
+        state = {"type": kind, "status": "True" if at <= moment.now else "Unknown", "lastTransitionTime": since}
+        if at > moment.now and kind == "Initialized":
+            state |= _uninitialized(moment, facts)
+        conditions.append(state)
     status = {
         "capacity": {"cpu": str(pool.instance.cpus), **gpu_resources(site, facts, moment.now)[0]},
         "providerID": f"aws:///{facts.slot.zone}/{instance_id(site, facts)}",
@@ -92,3 +94,14 @@ def _claim(moment: Moment, facts: NodeFacts) -> Generic:
         spec={"nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}},
         status={**status, "nodeName": facts.name} if joined else status,
     )
+
+
+def _uninitialized(moment: Moment, facts: NodeFacts) -> dict[str, str]:
+    """What a claim that is not initialized waits for, in Karpenter's words."""
+    if facts.born > moment.now:
+        return {"reason": "NodeNotFound", "message": "Node not registered with cluster"}
+    if facts.ready > moment.now:
+        return {"reason": "NodeNotReady", "message": "Node status is NotReady"}
+    return {
+        "reason": "ResourceNotRegistered", "message": 'Resource "nvidia.com/gpu" was requested but not registered'
+    }  # fmt: skip

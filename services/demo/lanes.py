@@ -6,13 +6,13 @@ which pod is in a lane at time *t* follows from the lane's period, phase and dra
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from services.demo import noise
-from services.demo.estate import NEVER
+from services.demo.lives import NEVER
 from services.demo.noise import Floats, Ints, Keys
 from services.demo.shapes import weekday
 
@@ -29,7 +29,8 @@ class Lane:
 
     Cycle *k* begins at ``phase + k·period``; on weekdays its pod is wanted ``on`` seconds later for ``length`` seconds
     (at weekends ``on_weekend``/``length_weekend``; length 0: not at all). ``chained`` pods last until the next cycle's
-    begins. ``sway`` moves the begin at random, ``vary`` shortens the length.
+    begins. ``sway`` moves the begin at random, ``vary`` shortens the length. ``fail`` and ``never``: shares of the pods
+    that end early because they fail, and because they never get ready.
     """
 
     works: tuple[int, ...]  # one is drawn for each cycle
@@ -48,9 +49,8 @@ class Lane:
     skip: float = 0.0
     skip_weekend: float = 0.0
     queue: tuple[int, int] = (0, 0)
-    setup: tuple[int, int] = (3, 12)
-    load: tuple[int, int] = (5, 20)
     fail: float = 0.0
+    never: float = 0.0
     kept: int = 0
     fate: int = RUN
     slots: tuple[int, ...] = ()
@@ -60,8 +60,11 @@ class Lane:
 class Pods:
     """Pods as arrays, one entry each; times in seconds since the epoch, NEVER for what does not happen.
 
-    ``scheduled`` binds the pod, ``started`` starts its container, ``ready`` ends its loading; it holds its GPUs until
-    ``ended`` and the object disappears at ``gone``. ``lane`` and ``cycle`` identify it.
+    ``scheduled`` binds the pod, ``started`` first starts its container, ``ready`` ends its loading; it holds its GPUs
+    until ``ended`` and the object disappears at ``gone``. ``lane`` and ``cycle`` identify it. ``init_there`` and
+    ``there`` are when others have brought the images of its init container and its own to its node, NEVER where it
+    pulls itself; a timetable knows neither them nor what follows from them, ``started`` and ``ready``
+    (:mod:`services.demo.imagestore`).
     """
 
     lane: Ints
@@ -71,6 +74,8 @@ class Pods:
     key: Keys
     created: Ints
     scheduled: Ints
+    init_there: Ints
+    there: Ints
     started: Ints
     ready: Ints
     ended: Ints
@@ -84,6 +89,10 @@ class Pods:
     def where(self, chosen: npt.NDArray[np.bool_] | Ints) -> "Pods":
         """The chosen ones."""
         return Pods(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+    def having(self, **values: Ints) -> "Pods":
+        """The same with other values of some fields."""
+        return replace(self, **values)  # type: ignore[arg-type]
 
     @staticmethod
     def joined(parts: Sequence["Pods"]) -> "Pods":
@@ -113,8 +122,8 @@ class Timetable:
         self.length = np.stack([ints("length"), ints("length_weekend")])
         self.skip = np.stack([floats("skip"), floats("skip_weekend")])
         self.chained = np.array([lane.chained for lane in lanes], np.bool_)
-        self.sway, self.vary, self.fail = ints("sway"), floats("vary"), floats("fail")
-        self.queue, self.setup, self.load = pairs("queue"), pairs("setup"), pairs("load")
+        self.sway, self.vary, self.fail, self.never = ints("sway"), floats("vary"), floats("fail"), floats("never")
+        self.queue = pairs("queue")
         self.kept, self.fate, self.replica = ints("kept"), ints("fate"), ints("replica")
         self.works: Ints = np.array([work for lane in lanes for work in lane.works], np.int64)
         self.work_count: Ints = np.array([len(lane.works) for lane in lanes], np.int64)
@@ -166,15 +175,15 @@ class Timetable:
         shortened = 1.0 - self.vary[lane] * noise.uniform(self.clock[lane], cycle, draw=2)
         length = self.length[weekend, lane]
         until = np.where(self.chained[lane], following, begin + (length * shortened).astype(np.int64))
-        failed = noise.uniform(self.clock[lane], cycle, draw=3) < self.fail[lane]
+        key = noise.mixed(self.key[lane], cycle, draw=9)
+        failed = (noise.uniform(self.clock[lane], cycle, draw=3) < self.fail[lane]) | never(key, self.never[lane])
         until = np.where(failed & ~self.chained[lane], begin + (until - begin) // 4, until)
         skipped = noise.uniform(self.clock[lane], cycle, draw=4) < self.skip[weekend, lane]
         absent = skipped | (~self.chained[lane] & (length <= 0))
         created = begin - self._between(self.queue, lane, cycle, 5)
         fate = self.fate[lane]
         scheduled = np.where((fate == RUN) | (fate == IMAGE_PULL), begin, NEVER)
-        started = np.where(fate == RUN, begin + self._between(self.setup, lane, cycle, 6), NEVER)
-        ready = np.where(fate == RUN, started + self._between(self.load, lane, cycle, 7), NEVER)
+        unknown = np.full(len(lane), NEVER, np.int64)
         until = np.where(absent, created, until)
         pick = noise.mixed(self.clock[lane], cycle, draw=8) % self.work_count[lane].astype(np.uint64)
         work = self.works[self.work_first[lane] + pick.astype(np.int64)]
@@ -183,16 +192,23 @@ class Timetable:
             cycle,
             work,
             self.replica[lane],
-            noise.mixed(self.key[lane], cycle, draw=9),
+            key,
             created,
             scheduled,
-            started,
-            ready,
+            unknown,
+            unknown,
+            unknown,
+            unknown,
             until,
             until + self.kept[lane],
             fate,
             failed,
         )
+
+
+def never(key: Keys, share: Floats) -> npt.NDArray[np.bool_]:
+    """Whether a pod is one of those that never get ready."""
+    return np.asarray(noise.uniform(key, np.zeros(1, np.int64), draw=43) < share)
 
 
 def scaled(
@@ -249,7 +265,6 @@ def _fresh(table: Timetable, lane: int, replica: int, at: Ints, until: Ints, *, 
     """Pods that the timetable does not know, created at given times."""
     lanes = np.full(len(at), lane, np.int64)
     drawn = table.drawn(lanes, -(at * 1000 + replica))
-    shift = at - drawn.scheduled
     fate = drawn.fate if has_slot else np.full(len(at), INSUFFICIENT, np.int64)
     running = fate == RUN
     return Pods(
@@ -260,8 +275,10 @@ def _fresh(table: Timetable, lane: int, replica: int, at: Ints, until: Ints, *, 
         key=drawn.key,
         created=at,
         scheduled=np.where(running | (fate == IMAGE_PULL), at, NEVER),
-        started=np.where(running, drawn.started + shift, NEVER),
-        ready=np.where(running, drawn.ready + shift, NEVER),
+        init_there=drawn.init_there,
+        there=drawn.there,
+        started=drawn.started,
+        ready=drawn.ready,
         ended=until,
         gone=until,
         fate=fate,

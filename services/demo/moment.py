@@ -8,16 +8,66 @@ from typing import NamedTuple
 import numpy as np
 
 from services.demo import names
-from services.demo.estate import NEVER, NodeSlot, Roster
+from services.demo.course import Course, courses
+from services.demo.estate import NodeSlot, Roster
 from services.demo.lanes import Pods
+from services.demo.lives import NEVER
 from services.demo.names import uid
 from services.demo.workloads import Work
 from services.demo.world import Site
 from services.domain.objects import Meta, OwnerReference
 
+_UNGATED_S = 2  # from the end of its queue until a pod is bound
+PULL_FAILS_S = 3
+"""A pull that fails has failed after so long."""
+
+
+class Run(NamedTuple):
+    """The course of one pod's start (:class:`services.demo.course.Course`), and what only some pods do.
+
+    ``init_there`` and ``there`` as in :class:`services.demo.lanes.Pods`; ``crash`` is how long a first run lasts that
+    ends in a crash, 0 without one; ``asks``: the registry is asked even for an image that is there.
+    """
+
+    attached: int
+    sandbox: int
+    init_pull: int
+    init_tried: int
+    init_pulled: int
+    init_started: int
+    init_done: int
+    pull: int
+    tried: int
+    pulled: int
+    first: int
+    started: int
+    loaded: int
+    ready: int
+    init_there: int
+    there: int
+    crash: int
+    asks: int
+
+    @property
+    def failing(self) -> int:
+        """When the first pull failed; NEVER when it did not."""
+        failed = self.there >= NEVER and self.tried < NEVER and self.tried > self.pull
+        return self.pull + PULL_FAILS_S if failed else NEVER
+
+    @property
+    def crashed(self) -> int:
+        """When the first run crashed; NEVER when it did not."""
+        return self.first + self.crash if self.crash and self.first < NEVER else NEVER
+
+
+_INSTANTS = len(Course._fields)
+
 
 class PodFacts(NamedTuple):
-    """One pod at the minute; times in seconds, NEVER for what does not happen. ``node`` is "" before it is bound."""
+    """One pod at the minute; times in seconds, NEVER for what does not happen.
+
+    ``place`` is the node it is or will be bound to ("" for none), ``node`` the same, "" before it is bound.
+    """
 
     work: Work
     name: str
@@ -26,14 +76,17 @@ class PodFacts(NamedTuple):
     replica: int
     cycle: int
     key: int
+    place: str
     node: str
     created: int
     scheduled: int
     started: int
     ready: int
     ended: int
+    gone: int
     fate: int
     failed: bool
+    run: Run
 
     def phase(self, now: int) -> str:
         """The pod's phase."""
@@ -47,17 +100,34 @@ class PodFacts(NamedTuple):
 
     def changed(self, now: int) -> int:
         """When it last changed."""
-        return max(t for t in (self.created, self.scheduled, self.started, self.ready, self.ended) if t <= now)
+        run = self.run
+        moments = (self.created, self.scheduled, self.ended, run.failing, run.crashed, *run[:_INSTANTS])
+        return max(t for t in moments if t <= now)
+
+    @property
+    def doomed(self) -> bool:
+        """Whether its container runs and will never be ready."""
+        return self.started < NEVER and self.ready >= NEVER
+
+    @property
+    def ungated(self) -> int:
+        """When its scheduling gates were removed; its creation when it had none."""
+        if not self.work.plan.start.gated:
+            return self.created
+        return max(self.scheduled - _UNGATED_S, self.created) if self.scheduled < NEVER else NEVER
 
 
 class NodeFacts(NamedTuple):
-    """One node at the minute."""
+    """One node at the minute; its steps as in :class:`services.demo.lives.Life`."""
 
     slot: NodeSlot
     row: int  # in the roster
     name: str
     uid: str
+    claimed: int
     born: int
+    ready: int
+    usable: int
     gone: int
 
 
@@ -78,82 +148,25 @@ class Moment:
     def recent_nodes(self) -> list[NodeFacts]:
         """Nodes of the last hour, those on their way and those just gone included."""
         roster = self.roster
-        rows = zip(
-            roster.node_slot.tolist(),
-            roster.node_gen.tolist(),
-            roster.node_born.tolist(),
-            roster.node_gone.tolist(),
-            roster.node_names,
-            strict=True,
-        )
+        life = (values.tolist() for values in roster.node_life)
+        rows = zip(roster.node_slot.tolist(), roster.node_gen.tolist(), roster.node_names, *life, strict=True)
         return [
-            NodeFacts(self.site.estate.nodes[slot], row, name, uid(self.site, "node", name, gen), born, gone)
-            for row, (slot, gen, born, gone, name) in enumerate(rows)
+            NodeFacts(self.site.estate.nodes[slot], row, name, uid(self.site, "node", name, gen), *steps)
+            for row, (slot, gen, name, *steps) in enumerate(rows)
         ]
 
     @cached_property
     def pods(self) -> list[PodFacts]:
         """Pods whose object exists, in order of their lanes."""
-        pods = self.site.pods(self.now, self.now)
-        pods = pods.where((pods.created <= self.now) & (pods.gone > self.now))
-        bound = self._bound(pods)
         present = {node.name for node in self.nodes}
-        lists = (
-            pods.work,
-            pods.lane,
-            pods.replica,
-            pods.cycle,
-            pods.key,
-            pods.created,
-            pods.scheduled,
-            pods.started,
-            pods.ready,
-            pods.ended,
-            pods.fate,
-            pods.failed,
-        )
-        found = []
-        rows = zip(names.pod_names(self.site, pods), bound, *(values.tolist() for values in lists), strict=True)
-        for (
-            name,
-            node,
-            index,
-            lane,
-            replica,
-            cycle,
-            key,
-            created,
-            scheduled,
-            started,
-            ready,
-            ended,
-            fate,
-            failed,
-        ) in rows:
-            if node and node not in present:
-                continue  # its node was taken away, and the pod collector took the finished pod with it
-            work = self.site.works[index]
-            identity = uid(self.site, "pod", work.namespace, name, cycle)
-            found.append(
-                PodFacts(
-                    work,
-                    name,
-                    identity,
-                    lane,
-                    replica,
-                    cycle,
-                    key,
-                    node,
-                    created,
-                    scheduled,
-                    started,
-                    ready,
-                    ended,
-                    fate,
-                    failed,
-                )
-            )
-        return found
+        # a node that is taken away takes its finished pods with it: the pod collector sees to that
+        return [pod for pod in self.recent_pods if pod.gone > self.now and (not pod.node or pod.node in present)]
+
+    @cached_property
+    def recent_pods(self) -> list[PodFacts]:
+        """Pods of the last hour, those whose objects are gone included."""
+        pods = self.site.pods(self.now - 3600, self.now)
+        return facts_of(self.site, pods.where(pods.created <= self.now), self.now)
 
     def cordoned(self, facts: NodeFacts) -> bool:
         """Whether the scheduler leaves a node out."""
@@ -164,23 +177,6 @@ class Moment:
                 found = bool(spec["unschedulable"])
         return found
 
-    def _bound(self, pods: Pods) -> list[str]:
-        """Name of the node each pod is bound to, "" before."""
-        site, table = self.site, self.site.table
-        slots = table.slot_count[pods.lane] > 0
-        lane = pods.lane[slots]
-        unit = site.placement.slot_unit[table.slots[table.slot_first[lane]]]
-        node = site.estate.gpu_node[site.estate.unit_gpu[unit]]
-        gen = site.estate.generation(node, np.minimum(pods.scheduled[slots], self.now))
-        found = [""] * len(pods)
-        bound = (pods.scheduled[slots] <= self.now).tolist()
-        for place, slot, age, yes in zip(
-            np.nonzero(slots)[0].tolist(), node.tolist(), gen.tolist(), bound, strict=True
-        ):
-            if yes:
-                found[place] = site.estate.node_name(slot, age)
-        return found
-
     @cached_property
     def by_work(self) -> Mapping[int, list[PodFacts]]:
         """Pods that are not over, by workload."""
@@ -189,6 +185,56 @@ class Moment:
             if pod.ended > self.now:
                 found.setdefault(pod.work.index, []).append(pod)
         return found
+
+
+def facts_of(site: Site, pods: Pods, now: int) -> list[PodFacts]:
+    """Facts of pods as they are at a time."""
+    course, steps = courses(site, pods)
+    runs = zip(
+        *(values.tolist() for values in (*course, pods.init_there, pods.there, steps.crash, steps.asks)), strict=True
+    )
+    columns = (
+        pods.lane, pods.replica, pods.cycle, pods.key, pods.created, pods.scheduled, pods.started, pods.ready,
+        pods.ended, pods.gone, pods.fate, pods.failed,
+    )  # fmt: skip
+    rows = zip(*(values.tolist() for values in columns), strict=True)
+    found = []
+    for index, name, place, row, run in zip(
+        pods.work.tolist(), names.pod_names(site, pods), places(site, pods), rows, runs, strict=True
+    ):
+        lane, replica, cycle, key, created, scheduled, started, ready, ended, gone, fate, failed = row
+        work = site.works[index]
+        found.append(
+            PodFacts(
+                work, name, uid(site, "pod", work.namespace, name, cycle), lane, replica, cycle, key, place,
+                place if scheduled <= now else "", created, scheduled, started, ready, ended, gone, fate, failed,
+                Run(*run),
+            )
+        )  # fmt: skip
+    return found
+
+
+def turns(site: Site, begin: int, end: int) -> list[int]:
+    """When something turns in ``begin … end`` (both included) that no object dates, in order of time.
+
+    That is when a node joins, is Ready and offers its GPUs, and when a pod that is held by gates comes and is let go.
+    """
+    life, pods = site.roster(begin, end).node_life, site.pods(begin, end)
+    gated = np.array([work.plan.start.gated for work in site.works], np.bool_)
+    held = pods.where(gated[pods.work])
+    let_go = held.scheduled[held.scheduled < NEVER] - _UNGATED_S
+    found = np.unique(np.concatenate((life.born, life.ready, life.usable, held.created, let_go)))
+    return [int(at) for at in found[(found >= begin) & (found <= end)]]
+
+
+def places(site: Site, pods: Pods) -> list[str]:
+    """Name of the node each pod is or will be bound to, "" for one that is bound to none."""
+    node = np.where(pods.scheduled < NEVER, site.lane_nodes[pods.lane], -1)
+    gen = site.estate.generation(np.maximum(node, 0), pods.scheduled)
+    return [
+        site.estate.node_name(slot, age) if slot >= 0 else ""
+        for slot, age in zip(node.tolist(), gen.tolist(), strict=True)
+    ]
 
 
 def instant(seconds: int) -> datetime | None:

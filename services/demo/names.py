@@ -27,7 +27,8 @@ def job(work: Work, cycle: int, replica: int) -> str:
     """Name of the Job of a run; a CronJob's carries the minute it was scheduled for, as its controller writes it."""
     plan = work.plan
     if plan.at_min:
-        return f"{work.name}-{cycle * plan.every_s // 60 + plan.at_min[replica] - 6}"
+        longest = -(-plan.queue_s[1] // 60)  # its pod waits for a node
+        return f"{work.name}-{cycle * plan.every_s // 60 + plan.at_min[replica] - longest}"
     if plan.kind == "CronJob":
         return f"{work.name}-{(cycle * plan.every_s + plan.after_s) // 60}"
     if plan.copies > 1 and not plan.together:

@@ -7,13 +7,17 @@ karpenter-provider-aws ``pkg/apis/v1/labels.go``, EKS managed node groups.
 from collections import Counter
 from collections.abc import Mapping
 
-from services.demo import exporter, noise
-from services.demo.estate import FOUNDED
+from services.demo import exporter, nodeimages, noise
 from services.demo.hardware import PROFILES, GpuModel
+from services.demo.lives import FOUNDED
 from services.demo.moment import Moment, NodeFacts, instant, meta
 from services.demo.world import Site
-from services.domain.objects import Condition, Node, NodeSpec, NodeStatus, Taint
+from services.domain.objects import Condition, Node, NodeImage, NodeSpec, NodeStatus, Taint
 
+_NO_NETWORK = (
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: cni plugin not initialized"
+)
 _OPERANDS = (
     "container-toolkit",
     "dcgm",
@@ -27,7 +31,8 @@ _OPERANDS = (
 
 def nodes(moment: Moment) -> list[Node]:
     """Every node of the cluster."""
-    return [node(moment, facts) for facts in moment.nodes]
+    images = nodeimages.listed(moment)
+    return [node(moment, facts, images[facts.name]) for facts in moment.nodes]
 
 
 def instance_id(site: Site, facts: NodeFacts) -> str:
@@ -56,11 +61,12 @@ def gpu_resources(site: Site, facts: NodeFacts, now: int) -> tuple[dict[str, str
     return capacity, allocatable
 
 
-def node(moment: Moment, facts: NodeFacts) -> Node:
-    """One node, as the scenario and controllers have it."""
+def node(moment: Moment, facts: NodeFacts, images: list[NodeImage] | None = None) -> Node:
+    """One node, as the scenario and controllers have it; ``images`` are those it lists, if they are known already."""
+    images = nodeimages.listed(moment)[facts.name] if images is None else images
     site, slot = moment.site, facts.slot
     instance = slot.pool.instance
-    capacity, allocatable = gpu_resources(site, facts, moment.now)
+    capacity, allocatable = gpu_resources(site, facts, moment.now) if facts.usable <= moment.now else ({}, {})
     memory = instance.memory_gib * 1048576
     base = {"cpu": str(instance.cpus), "ephemeral-storage": "104779756Ki", "hugepages-2Mi": "0", "pods": "110"}
     cordoned = site.placement.hit("cordoned", slot.index)
@@ -69,13 +75,13 @@ def node(moment: Moment, facts: NodeFacts) -> Node:
             facts.name,
             facts.uid,
             facts.born,
-            version=moment.now // 300 * 300,  # the kubelet writes its status every five minutes
-            labels=_shown(labels(site, facts), moment, facts),
+            version=_written(facts, moment.now),
+            labels=_shown(labels(site, facts, discovered=facts.usable <= moment.now), moment, facts),
             annotations={"node.alpha.kubernetes.io/ttl": "0"},
         ),
         spec=NodeSpec(
             unschedulable=True if cordoned else None,
-            taints=_taints(facts, cordoned=cordoned) or None,
+            taints=_taints(facts, moment.now, cordoned=cordoned) or None,
             provider_id=f"aws:///{slot.zone}/{instance_id(site, facts)}",
         ),
         status=NodeStatus(
@@ -87,13 +93,21 @@ def node(moment: Moment, facts: NodeFacts) -> Node:
                 "ephemeral-storage": "95491281146",
                 **allocatable,
             },
-            conditions=_conditions(facts),
+            conditions=_conditions(facts, moment.now),
+            images=images if facts.ready <= moment.now else None,
         ),
     )
 
 
-def _taints(facts: NodeFacts, *, cordoned: bool) -> list[Taint]:
+def _written(facts: NodeFacts, now: int) -> int:
+    """When the node's status was last written: the kubelet does so every five minutes, and when something changes."""
+    return max(at for at in (now // 300 * 300, facts.born, facts.ready, facts.usable) if at <= now)
+
+
+def _taints(facts: NodeFacts, now: int, *, cordoned: bool) -> list[Taint]:
     taints = []
+    if facts.ready > now:
+        taints.append(Taint(key="node.kubernetes.io/not-ready", effect="NoSchedule"))
     if facts.slot.pool.instance.gpus:
         taints.append(Taint(key="nvidia.com/gpu", value="present", effect="NoSchedule"))
     if facts.slot.pool.taint:
@@ -103,8 +117,7 @@ def _taints(facts: NodeFacts, *, cordoned: bool) -> list[Taint]:
     return taints
 
 
-def _conditions(facts: NodeFacts) -> list[Condition]:
-    ready = instant(facts.born + 38)
+def _conditions(facts: NodeFacts, now: int) -> list[Condition]:
     fine = (
         ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
         ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -114,13 +127,14 @@ def _conditions(facts: NodeFacts) -> list[Condition]:
         Condition(type=kind, status="False", reason=reason, message=message, last_transition_time=instant(facts.born))
         for kind, reason, message in fine
     ]
+    ready = facts.ready <= now
     conditions.append(
         Condition(
             type="Ready",
-            status="True",
-            reason="KubeletReady",
-            message="kubelet is posting ready status",
-            last_transition_time=ready,
+            status=str(ready),
+            reason="KubeletReady" if ready else "KubeletNotReady",
+            message="kubelet is posting ready status" if ready else _NO_NETWORK,
+            last_transition_time=instant(facts.ready if ready else facts.born),
         )
     )
     return conditions
@@ -133,8 +147,8 @@ def _shown(found: dict[str, str], moment: Moment, facts: NodeFacts) -> dict[str,
     return {name: value for name, value in changed.items() if value is not None}
 
 
-def labels(site: Site, facts: NodeFacts) -> dict[str, str]:
-    """Labels of a node as the scenario has them."""
+def labels(site: Site, facts: NodeFacts, *, discovered: bool = True) -> dict[str, str]:
+    """Labels of a node as the scenario has them, with those that are written once its driver runs or without."""
     slot = facts.slot
     instance = slot.pool.instance
     found = {
@@ -147,7 +161,9 @@ def labels(site: Site, facts: NodeFacts) -> dict[str, str]:
         "topology.kubernetes.io/zone": slot.zone,
         **_provisioner(site, facts),
     }
-    if instance.model is not None:
+    if discovered and site.plan.labels == "karpenter":
+        found["karpenter.sh/initialized"] = "true"
+    if instance.model is not None and discovered:
         found |= _discovered(site, facts, instance.model)
     return found
 
@@ -167,7 +183,6 @@ def _provisioner(site: Site, facts: NodeFacts) -> dict[str, str]:
         "karpenter.sh/nodepool": pool.name,
         "karpenter.sh/capacity-type": pool.capacity,
         "karpenter.sh/registered": "true",
-        "karpenter.sh/initialized": "true",
         "karpenter.k8s.aws/ec2nodeclass": "default",
         "karpenter.k8s.aws/instance-category": instance.name[0],
         "karpenter.k8s.aws/instance-family": instance.family,
@@ -211,7 +226,7 @@ def _discovered(site: Site, facts: NodeFacts, model: GpuModel) -> dict[str, str]
         "nvidia.com/cuda.runtime-version.full": "12.8",
         "nvidia.com/cuda.runtime-version.major": "12",
         "nvidia.com/cuda.runtime-version.minor": "8",
-        "nvidia.com/gfd.timestamp": str(max(facts.born, FOUNDED) + 90),
+        "nvidia.com/gfd.timestamp": str(max(facts.usable, FOUNDED)),
         "nvidia.com/mig.capable": str(model.mig).lower(),
         "nvidia.com/mps.capable": "false",
         **{f"nvidia.com/gpu.deploy.{operand}": "true" for operand in _OPERANDS},

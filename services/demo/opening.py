@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.demo.autoscaler import INITIAL_S, taints
-from services.demo.estate import LEAD_S, NEVER
+from services.demo.autoscaler import taints
 from services.demo.lanes import IMAGE_PULL, RUN
+from services.demo.lives import NEVER
 from services.demo.moment import NodeFacts
 from services.demo.names import uid
 from services.demo.nodeobjects import labels
@@ -39,15 +39,17 @@ def stand(replay: "Replay", pool: PoolPlan) -> None:
         cells.setdefault(node, []).append(Cell(known, replica, slot, known.resource))
     for row, node in enumerate(roster.node_slot.tolist()):
         slot_ = estate.nodes[node]
-        born, gone = int(roster.node_born[row]), int(roster.node_gone[row])
-        late = slot_.burst and born - LEAD_S > replay.since
+        claimed, born, ready, usable, gone = (int(values[row]) for values in roster.node_life)
+        late = slot_.burst and claimed > replay.since
         if slot_.pool is not pool or gone <= replay.since or born > replay.until or late:
             continue
         name, gen = roster.node_names[row], int(roster.node_gen[row])
         own = [Cell(cell.unit, cell.replica, cell.slot, cell.resource) for cell in cells.get(node, [])]
         host = Host(
-            slot=slot_, name=name, born=born, gone=gone, ready=born + INITIAL_S * slot_.burst, cells=own,
-            labels=labels(site, NodeFacts(slot_, row, name, uid(site, "node", name, gen), born, gone)),
+            slot=slot_, name=name, born=born, gone=gone, usable=usable, cells=own,
+            labels=labels(
+                site, NodeFacts(slot_, row, name, uid(site, "node", name, gen), claimed, born, ready, usable, gone)
+            ),
             units=list(dict.fromkeys(cell.unit for cell in own)),
             broken=int(site.placement.hit("gpu-lost", node)),
             closed=site.placement.hit("cordoned", node), taints=taints(pool),
@@ -55,9 +57,9 @@ def stand(replay: "Replay", pool: PoolPlan) -> None:
         for cell in own:
             cell.host = host
         replay.hosts.append(host)
-        if host.ready > replay.since:
-            replay.later(host.ready, replay.freeing(host))
-        if slot_.burst and host.ready > replay.since:
+        if host.usable > replay.since:
+            replay.later(host.usable, replay.freeing(host))
+        if slot_.burst and host.usable > replay.since:
             replay.autoscaler.coming.append(host)
         if gone < NEVER:
             replay.later(gone, replay.node_gone(host), rank=0)
@@ -75,8 +77,8 @@ def seat(replay: "Replay", pool: PoolPlan) -> None:
             by_slot.setdefault(cell.slot, []).append(cell)
     for row in range(len(pods)):
         lane, fate = int(pods.lane[row]), int(pods.fate[row])
-        created, scheduled, started, ready, ended, gone = (
-            int(getattr(pods, name)[row]) for name in ("created", "scheduled", "started", "ready", "ended", "gone")
+        created, scheduled, ended, gone = (
+            int(getattr(pods, name)[row]) for name in ("created", "scheduled", "ended", "gone")
         )
         work = site.works[int(pods.work[row])]
         first, count = int(table.slot_first[lane]), int(table.slot_count[lane])
@@ -89,18 +91,19 @@ def seat(replay: "Replay", pool: PoolPlan) -> None:
             for cell in by_slot.get(slot, ())
             if cell.host is not None and cell.host.born <= at < cell.host.gone
         )
-        known = scheduled < NEVER and started < NEVER
+        known = scheduled < NEVER and fate == RUN
         stay = Stay(
             work=work, lane=lane, replica=int(pods.replica[row]), cycle=int(pods.cycle[row]), key=key,
             created=created, priority=PRIORITIES[work.plan.priority], fate=fate, failed=bool(pods.failed[row]),
-            setup=started - scheduled if known else 20 + key % 40, load=ready - started if known else 10 + key % 30,
             until=ended, kept=gone - ended, home=home if len(home) == work.amount else (), bound_first=scheduled,
             lasts=ended - scheduled if known and work.plan.rhythm in ("queue", "batch", "burst") else 0,
         )  # fmt: skip
         stay.ended, stay.gone = ended, gone
         replay.stays.append(stay)
         if ended <= replay.since or scheduled <= replay.since:
-            stay.scheduled, stay.started, stay.ready = scheduled, started, ready
+            stay.scheduled = scheduled
+            stay.init_there, stay.there = int(pods.init_there[row]), int(pods.there[row])
+            stay.started, stay.ready = int(pods.started[row]), int(pods.ready[row])
             if ended > replay.since and home:
                 replay.sit(stay, home)
                 replay.later(ended, replay.ends(stay), rank=0)

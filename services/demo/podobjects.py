@@ -4,11 +4,11 @@ from collections import Counter
 
 import msgspec
 
-from services.demo import exporter, gateway_objects, manifests, names
-from services.demo.estate import NEVER
-from services.demo.lanes import IMAGE_PULL
-from services.demo.moment import Moment, PodFacts, controller, instant, meta
+from services.demo import daemonobjects, exporter, gateway_objects, manifests, names, podstatus
+from services.demo.moment import Moment, NodeFacts, PodFacts, controller, instant, meta
 from services.demo.names import uid
+from services.demo.podstatus import MISSING_IMAGE
+from services.demo.recipes import READINESS_PERIOD_S, STARTUP_PERIOD_S
 from services.demo.seating import Face
 from services.demo.workloads import PRIORITIES, Work
 from services.demo.world import Site
@@ -21,26 +21,29 @@ from services.domain.objects import (
     Pod,
     PodSpec,
     PodStatus,
+    Probe,
     Resources,
     Running,
+    SchedulingGate,
     Waiting,
 )
 
-_IMAGES = {
-    "Deployment": "vllm/vllm-openai:v0.11.2",
-    "StatefulSet": "jupyter/pytorch-notebook:2026-05",
-    "Pod": "pytorch:2.9",
-}
-MISSING_IMAGE = "registry.example.com/search/ocr-next:v3-rc1"
+_SYSTEM_S = 25  # from a DaemonSet pod's creation to its readiness
 
 
-def image(work: Work) -> str:
-    """The image a workload runs."""
+def image(site: Site, work: Work, created: int) -> str:
+    """The image a workload's pod runs that was created then."""
     if work.template is not None:
         return str(work.template["spec"]["containers"][0].get("image", ""))
     if work.trouble == "image-pull":
         return MISSING_IMAGE
-    return _IMAGES.get(work.plan.kind, "registry.example.com/batch/runner:1.14.0")
+    return site.recipes.name(*site.recipes.run_by(work.index, created))
+
+
+def init_image(site: Site, work: Work) -> str:
+    """The image of the init container of a workload's pods; "" without one."""
+    number = int(site.recipes.init_image[work.index])
+    return site.recipes.name(number, 0) if number >= 0 else ""
 
 
 def pool_selector(site: Site, pool: str) -> dict[str, str]:
@@ -75,41 +78,75 @@ def labels(work: Work) -> dict[str, str]:
 
 
 def pods(moment: Moment, *, node: str = "") -> list[Pod]:
-    """Every pod, or those bound to a node: of workloads, the gateway's, then the GPU stack's own."""
-    found = [_pod(moment, facts) for facts in moment.pods if node in ("", facts.node)]
+    """Every pod, or those bound to a node: of workloads, the gateway's, people's DaemonSets', then the GPU stack's."""
+    _forget(moment)
+    found = [_kept(moment, facts) for facts in moment.pods if node in ("", facts.node)]
     found += gateway_objects.pods(moment, node=node)
+    found += daemonobjects.pods(moment, node=node)
     for facts in moment.nodes:
-        if not facts.slot.pool.instance.gpus or node not in ("", facts.name):
-            continue
-        for job in exporter.exporters(moment.site, facts.slot.index):
-            name = exporter.exporter_pod(moment.site, facts.name, job)
-            found.append(_daemon(moment, job, name, exporter.exporter_namespace(job), facts.name, facts.born + 65))
-        if not moment.site.placement.hit("plugin-gone", facts.slot.index):
-            space, owner_ = manifests.plugin(moment.site)
-            name = exporter.exporter_pod(moment.site, facts.name, owner_)
-            pod = _daemon(moment, owner_, name, space, facts.name, facts.born + 60)
-            face = moment.site.reaction.face(facts.name, moment.now) if moment.site.reaction is not None else None
-            found.append(_crashing(pod, face) if face is not None and face.crash else pod)
+        if facts.slot.pool.instance.gpus and node in ("", facts.name):
+            found += _stack(moment, facts)
     return found
 
 
-def why_waiting(moment: Moment, pod: PodFacts) -> str:
-    """The scheduler's message for a pod that fits nowhere, in the wording of Kubernetes 1.34.
+def _forget(moment: Moment) -> None:
+    """Drop remembered objects of what is long gone."""
+    built = moment.site.built
+    alive = {pod.uid for pod in moment.recent_pods} | {node.uid for node in moment.recent_nodes}
+    if len(built) > 4 * len(alive):
+        for key in list(built):
+            if key.partition("/")[0] not in alive:
+                built.pop(key, None)
+
+
+def _kept(moment: Moment, facts: PodFacts) -> Pod:
+    """A pod's object, the same one as long as nothing about it changes."""
+    if facts.scheduled > moment.now or facts.doomed:
+        return _pod(moment, facts)
+    state = (facts, facts.changed(moment.now))
+    known = moment.site.built.get(facts.uid)
+    if known is None or known[0] != state:
+        known = moment.site.built[facts.uid] = (state, _pod(moment, facts))
+    pod: Pod = known[1]
+    return pod
+
+
+def _stack(moment: Moment, facts: NodeFacts) -> list[Pod]:
+    """The GPU stack's pods on a node: they come when it has joined, and are ready when its driver is."""
+    site, found = moment.site, []
+    created, ready = facts.born + 3, max(facts.usable - 2, facts.born + 3 + _SYSTEM_S)
+    if created > moment.now:
+        return []
+    for job in exporter.exporters(site, facts.slot.index):
+        name = exporter.exporter_pod(site, facts.name, job)
+        found.append(_daemon(moment, job, name, exporter.exporter_namespace(job), facts.name, (created, ready + 4)))
+    if not site.placement.hit("plugin-gone", facts.slot.index):
+        space, owner_ = manifests.plugin(site)
+        name = exporter.exporter_pod(site, facts.name, owner_)
+        pod = _daemon(moment, owner_, name, space, facts.name, (created, ready))
+        face = site.reaction.face(facts.name, moment.now) if site.reaction is not None else None
+        found.append(_crashing(pod, face) if face is not None and face.crash else pod)
+    return found
+
+
+def why_waiting(moment: Moment, pod: PodFacts, at: int) -> str:
+    """The scheduler's message for a pod that fits nowhere at a time, in the wording of Kubernetes 1.34.
 
     Reasons are sorted as text, and taints are no longer spelled out.
     """
     wrong_model = bool(pod.work.plan.selector)
     reasons: Counter[str] = Counter()
-    for facts in moment.nodes:
+    nodes = moment.nodes if at == moment.now else [one for one in moment.recent_nodes if one.born <= at < one.gone]
+    for facts in nodes:
         if moment.cordoned(facts):
             reasons["node(s) were unschedulable"] += 1
-        elif facts.slot.pool.taint:
+        elif facts.slot.pool.taint or facts.ready > at:
             reasons["node(s) had untolerated taint(s)"] += 1
         elif wrong_model or facts.slot.pool.name != pod.work.plan.place.pool:
             reasons["node(s) didn't match Pod's node affinity/selector"] += 1
         else:
             reasons[f"Insufficient {pod.work.resource}"] += 1
-    total = len(moment.nodes)
+    total = len(nodes)
     lacking = reasons[f"Insufficient {pod.work.resource}"]
     preemption = {"Preemption is not helpful for scheduling": total - lacking}
     if lacking:
@@ -137,6 +174,8 @@ def _pod(moment: Moment, facts: PodFacts) -> Pod:
     if work.plan.place.pool == "t4-spot":
         requests |= {"cpu": "3"}  # of the four there are
     selector = dict(work.plan.selector) or pool_selector(site, work.plan.place.pool)
+    gated = facts.ungated > moment.now
+    name = image(site, work, facts.created)
     return Pod(
         metadata=meta(
             facts.name,
@@ -149,17 +188,42 @@ def _pod(moment: Moment, facts: PodFacts) -> Pod:
         ),
         spec=PodSpec(
             node_name=facts.node or None,
-            containers=[
-                Container(name="main", image=image(work), resources=Resources(requests=requests, limits=asked))
-            ],
+            containers=[_container(work, name, Resources(requests=requests, limits=asked))],
+            init_containers=_init_containers(site, work),
             priority=PRIORITIES[work.plan.priority],
             priority_class_name=work.plan.priority or None,
             node_selector=selector,
+            scheduling_gates=[SchedulingGate(name="kueue.x-k8s.io/admission")] if gated else None,
         )
         if work.template is None
         else _templated(moment, facts),
-        status=_status(moment, facts),
+        status=podstatus.bound(facts, moment.now, name)
+        if facts.scheduled <= moment.now
+        else podstatus.unbound(facts, moment.now, "" if gated else why_waiting(moment, facts, moment.now)),
     )
+
+
+def _container(work: Work, name: str, resources: Resources) -> Container:
+    plan = work.plan.start
+    return Container(
+        name="main",
+        image=name,
+        image_pull_policy="Always" if plan.always else "IfNotPresent",
+        resources=resources,
+        startup_probe=Probe(period_seconds=STARTUP_PERIOD_S, failure_threshold=120)
+        if "startup" in plan.probes
+        else None,
+        readiness_probe=Probe(period_seconds=READINESS_PERIOD_S, failure_threshold=3)
+        if "readiness" in plan.probes
+        else None,
+    )
+
+
+def _init_containers(site: Site, work: Work) -> list[Container] | None:
+    init = work.plan.start.init
+    if init is None:
+        return None
+    return [Container(name=init.name, image=init_image(site, work), image_pull_policy="IfNotPresent")]
 
 
 def _templated(moment: Moment, facts: PodFacts) -> PodSpec:
@@ -199,67 +263,14 @@ def _crashing(pod: Pod, face: Face) -> Pod:
     return msgspec.structs.replace(pod, status=status)
 
 
-def _status(moment: Moment, facts: PodFacts) -> PodStatus:
-    now = moment.now
-    phase = facts.phase(now)
-    if facts.scheduled > now:
-        failing = Condition(
-            type="PodScheduled",
-            status="False",
-            reason="Unschedulable",
-            message=why_waiting(moment, facts),
-            last_transition_time=instant(facts.created),
-        )
-        return PodStatus(phase=phase, conditions=[failing])
-    running = facts.started <= now < facts.ended
-    ready = running and facts.ready <= now
-    if running:
-        state = ContainerState(running=Running(started_at=instant(facts.started)))
-    elif facts.fate == IMAGE_PULL:
-        text = f'Back-off pulling image "{MISSING_IMAGE}": ErrImagePull: {MISSING_IMAGE}: not found'
-        state = ContainerState(waiting=Waiting(reason="ImagePullBackOff", message=text))
-    elif phase == "Pending":
-        state = ContainerState(waiting=Waiting(reason="ContainerCreating"))
-    else:
-        state = ContainerState()
-    return PodStatus(
-        phase=phase,
-        reason=None,
-        conditions=_conditions(facts, now, ready=ready),
-        container_statuses=[ContainerStatus(name=_container(facts.work), ready=ready, state=state)],
-        start_time=instant(facts.scheduled),
-    )
-
-
-def _container(work: Work) -> str:
-    return str(work.template["spec"]["containers"][0].get("name", "main")) if work.template is not None else "main"
-
-
-def _conditions(facts: PodFacts, now: int, *, ready: bool) -> list[Condition]:
-    over = facts.ended <= now
-    sandbox = min(facts.scheduled + 2, facts.started if facts.started < NEVER else facts.scheduled + 2)
-    since = facts.ended if over else facts.ready if ready else facts.scheduled
-    reason = None if ready else "PodCompleted" if over else "ContainersNotReady"
-    message = None if ready or over else "containers with unready status: [main]"
-    state = "True" if ready else "False"
-    return [
-        Condition(
-            type="PodReadyToStartContainers",
-            status="False" if over else "True",
-            last_transition_time=instant(facts.ended if over else sandbox),
-        ),
-        Condition(type="Initialized", status="True", last_transition_time=instant(facts.scheduled)),
-        Condition(type="Ready", status=state, reason=reason, message=message, last_transition_time=instant(since)),
-        Condition(
-            type="ContainersReady", status=state, reason=reason, message=message, last_transition_time=instant(since)
-        ),
-        Condition(type="PodScheduled", status="True", last_transition_time=instant(facts.scheduled)),
-    ]
-
-
-def _daemon(moment: Moment, kind: str, name: str, namespace: str, node: str, created: int) -> Pod:
-    site = moment.site
-    since = instant(created + 20)
+def _daemon(moment: Moment, kind: str, name: str, namespace: str, node: str, times: tuple[int, int]) -> Pod:
+    """A pod of a DaemonSet, created and ready at ``times``."""
+    site, (created, ready_at) = moment.site, times
+    ready = ready_at <= moment.now
+    since, bound = instant(ready_at), instant(created)
+    state = ContainerState(running=Running(started_at=since))
+    if not ready:
+        state = ContainerState(waiting=Waiting(reason="PodInitializing"))
     container = "nvidia-device-plugin" if (namespace, kind) == manifests.plugin(site) else "exporter"
     return Pod(
         metadata=meta(
@@ -267,7 +278,7 @@ def _daemon(moment: Moment, kind: str, name: str, namespace: str, node: str, cre
             uid(site, "pod", namespace, name),
             created,
             namespace=namespace,
-            version=created + 20,
+            version=ready_at if ready else created,
             labels={"app": kind},
             owner=controller("DaemonSet", kind, uid(site, "daemonset", namespace, kind)),
         ),
@@ -278,14 +289,16 @@ def _daemon(moment: Moment, kind: str, name: str, namespace: str, node: str, cre
             priority_class_name="system-node-critical",
         ),
         status=PodStatus(
-            phase="Running",
+            phase="Running" if ready else "Pending",
             conditions=[
-                Condition(type=state, status="True", last_transition_time=since)
-                for state in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+                Condition(
+                    type=kind_,
+                    status=str(ready or kind_ == "PodScheduled"),
+                    last_transition_time=since if ready and kind_ != "PodScheduled" else bound,
+                )
+                for kind_ in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
             ],
-            container_statuses=[
-                ContainerStatus(name=container, ready=True, state=ContainerState(running=Running(started_at=since)))
-            ],
-            start_time=instant(created),
+            container_statuses=[ContainerStatus(name=container, ready=ready, started=ready, state=state)],
+            start_time=bound,
         ),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.demo import exporter, manifests
-from services.demo.estate import FOUNDED
+from services.demo.lives import FOUNDED
 from services.demo.moment import Moment, meta, stamp
 from services.demo.names import uid
 from services.demo.scenario import Blocked

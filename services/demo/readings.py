@@ -51,16 +51,16 @@ class Readings:
         self._straggling = np.array([site.placement.hit("straggler", slot) for slot in roster.node_slot.tolist()])
 
     def exists(self, times: Ints) -> Bools:
-        """Whether each unit is there and an exporter sees it."""
+        """Whether each unit is there and an exporter sees it, which it does once the node's driver runs."""
         node = self.roster.unit_node
-        born = np.maximum(self.roster.node_born[node], self.roster.unit_born)[:, None]
+        born = np.maximum(self.roster.node_life.usable[node], self.roster.unit_born)[:, None]
         gone = np.minimum(self.roster.node_gone[node], self.roster.unit_gone)[:, None]
         return np.asarray((times >= born) & (times < gone) & self.watched[:, None])
 
     def gpu_exists(self, times: Ints) -> Bools:
         """Whether each GPU is there and an exporter sees it, however it is cut."""
         roster = self.roster
-        born, gone = roster.node_born[roster.gpu_node][:, None], roster.node_gone[roster.gpu_node][:, None]
+        born, gone = roster.node_life.usable[roster.gpu_node][:, None], roster.node_gone[roster.gpu_node][:, None]
         return np.asarray((times >= born) & (times < gone) & self.watched[roster.gpu_units[1]][:, None])
 
     def reports(self, signal: str) -> Bools:
@@ -150,6 +150,7 @@ class Readings:
             share[spells] *= self._spells(hold[spells], at[spells], minutes)
         loading = minutes[at] < self.pods.ready[self.held.pod][hold]
         share[loading] *= 0.02
+        share[minutes[at] < self.pods.started[self.held.pod][hold]] = 0.0
         return np.clip(share, 0.0, _FULL)
 
     def _dips(self, hold: Ints, moments: Ints) -> Floats:
@@ -187,9 +188,10 @@ class Readings:
         activity, unit = self._activity, self.held.unit
         slot = self.site.estate.gpu_node[self._slot_gpu[unit]]
         replicas = np.array([node.replicas for node in self.site.estate.nodes], np.float64)[slot]
-        start, ready = self.held.start, np.maximum(self.pods.ready[self.held.pod], self.held.start)
+        start, ready = self.pods.started[self.held.pod], self.pods.ready[self.held.pod]
         age = (minutes[at] - start[hold]).astype(np.float64)
-        loaded = np.clip((age + 30.0) / ((ready - start)[hold] + 30.0), 0.0, 1.0)
+        loaded = np.clip((age + 30.0) / ((ready - start)[hold] + 30.0), 0.0, 1.0) * (age >= 0)
+        age = np.maximum(age, 0.0)
         wander = noise.smooth(self.held.key[hold], minutes[at], 1800, draw=6)
         share = (
             activity["memory"][hold] * loaded * (0.99 + 0.02 * wander) + activity["leak_per_day"][hold] * age / 86400

@@ -12,10 +12,10 @@ import numpy as np
 
 from services.demo import noise
 from services.demo.autoscaler import EMPTY_S, Autoscaler
-from services.demo.estate import NEVER
 from services.demo.journal import Write
-from services.demo.lanes import IMAGE_PULL, INSUFFICIENT, RUN, SELECTOR
+from services.demo.lanes import INSUFFICIENT, RUN, SELECTOR
 from services.demo.ledger import Ledger
+from services.demo.lives import NEVER
 from services.demo.names import pod_name, uid
 from services.demo.opening import seat, stand
 from services.demo.scenario import PoolPlan
@@ -44,6 +44,7 @@ class Replay:
         self._new: dict[Stay, None] = {}  # those among them that have not tried yet
         self._queue: list[tuple[int, int, int, Event]] = []
         self._sequence = 0
+        self._made = 0  # pods that took the place of others
         self._tries = False
         self._fresh: dict[Host, None] = {}  # nodes that may have more room than when those that wait last tried
         self._actors: list[Callable[[Write], None]] = [self._node_written, self._pod_removed]
@@ -121,7 +122,7 @@ class Replay:
         """A pod is there and waits for a place."""
         if stay.over(now):
             return
-        stay.scheduled = stay.started = stay.ready = NEVER
+        stay.scheduled = stay.init_there = stay.there = stay.started = stay.ready = NEVER
         if stay.moved:
             self.shown(now)
         if stay.fate == SELECTOR:
@@ -172,16 +173,12 @@ class Replay:
         self._waiting.remove(stay)
         self.sit(stay, cells)
         as_planned = stay.home and set(cells) == set(stay.home) and at == stay.bound_first and not stay.moved
-        stay.scheduled, stay.started, stay.ready = at, at + stay.setup, at + stay.setup + stay.load
-        if stay.fate == IMAGE_PULL:
-            stay.started = stay.ready = NEVER
+        stay.scheduled = at
         if stay.fate == INSUFFICIENT:
             stay.fate = RUN
         if not as_planned:
             stay.moved = True
-            for moment in (at, stay.started, stay.ready):
-                if moment < NEVER:
-                    self.moments.add(moment)
+            self.moments.add(at)
         stay.ended = at + stay.lasts if stay.lasts else stay.until
         stay.gone = min(stay.ended + stay.kept, NEVER)
         if stay.ended < NEVER:
@@ -322,14 +319,14 @@ class Replay:
             self.moments.add(now)
 
     def _another(self, stay: Stay, at: int, was: int, until: int) -> Stay:
-        number = len(self.stays)
+        self._made += 1
         key = int(noise.mixed(np.array([stay.key], np.uint64), np.array([at], np.int64), draw=21)[0])
         job = stay.work.plan.kind in ("Job", "CronJob")
         ended = max(was, until if until < NEVER else was)
         other = Stay(
-            work=stay.work, lane=stay.lane, replica=stay.replica, cycle=stay.cycle if job else -(at * 1000 + number),
-            key=key, created=at, priority=stay.priority, setup=stay.setup, load=stay.load, kept=stay.kept,
-            until=ended, lasts=stay.lasts, fate=stay.fate, home=stay.home,
+            work=stay.work, lane=stay.lane, replica=stay.replica,
+            cycle=stay.cycle if job else -(at * 1000 + self._made), key=key, created=at, priority=stay.priority,
+            kept=stay.kept, until=ended, lasts=stay.lasts, fate=stay.fate, home=stay.home,
         )  # fmt: skip
         other.ended, other.gone = ended, ended
         return other

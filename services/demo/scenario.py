@@ -8,9 +8,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from services.demo import gateway_plan
+from services.demo import gateway_plan, startplan
 from services.demo.gateway_plan import GatewayPlan
 from services.demo.hardware import INSTANCES, PROFILES, Instance
+from services.demo.startplan import ImagePlan, RegistryPlan, StartPlan
 from services.errors import WrongSetting
 
 _FILES = {"everyday": "scenario.yaml"}
@@ -22,8 +23,8 @@ class PoolPlan:
 
     ``replicas`` above 1 means time slicing; ``mig`` names, node by node and GPU by GPU, the profiles a GPU is cut into
     (an empty tuple leaves it whole). ``reclaimed`` nodes are replaced every ``reclaim_s`` seconds after being away for
-    ``gap_s``. ``bursts`` are minutes of a period of ``burst_s`` seconds at which the autoscaler adds a node, for
-    ``burst_for_s``, because a pod waits.
+    ``gap_s``. ``bursts``: a node comes for each pod of a workload with that rhythm, and goes at these minutes of a
+    period of ``burst_s`` seconds.
     """
 
     name: str
@@ -38,7 +39,6 @@ class PoolPlan:
     gap_s: int = 0
     bursts: tuple[int, ...] = ()
     burst_s: int = 0
-    burst_for_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Run:
 
 @dataclass(frozen=True)
 class WorkPlan:
-    """One workload of a tile. Times in seconds."""
+    """One workload of a tile. Times in seconds; a rollout replaces one replica every ``roll_s``."""
 
     name: str
     cluster: str
@@ -139,7 +139,7 @@ class WorkPlan:
     after_s: int = 0
     lasts_s: tuple[int, int] = (0, 0)
     queue_s: tuple[int, int] = (0, 0)
-    load_s: tuple[int, int] = (5, 20)
+    roll_s: int = 97
     overlap_s: int = 0
     skip: float = 0.0
     kept_s: int | None = None
@@ -149,6 +149,7 @@ class WorkPlan:
     waits: str = ""
     selector: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
+    start: StartPlan = field(default_factory=StartPlan)
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,8 @@ class Scenario:
     blocked: tuple[Blocked, ...]
     budgets: tuple[Budget, ...]
     troubles: tuple[Trouble, ...]
+    registries: tuple[RegistryPlan, ...]
+    images: tuple[ImagePlan, ...]
     gateways: tuple[GatewayPlan, ...] = ()
 
     @property
@@ -245,6 +248,8 @@ def _scenario(raw: Mapping[str, Any]) -> Scenario:
         blocked=tuple(Blocked(**{k: v for k, v in entry.items() if k != "trouble"}) for entry in raw["blocked"]),
         budgets=tuple(Budget(**entry) for entry in raw["budgets"]),
         troubles=tuple(Trouble(**entry) for entry in raw["troubles"]),
+        registries=tuple(startplan.registry(entry) for entry in raw["registries"]),
+        images=tuple(startplan.image(entry) for entry in raw["images"]),
         gateways=tuple(gateway_plan.read(entry) for entry in raw["gateways"]),
     )
 
@@ -262,9 +267,8 @@ def _pool(raw: Mapping[str, Any]) -> PoolPlan:
         fields["gap_s"] = reclaimed["gap_minutes"] * 60
     bursts = fields.pop("bursts", None)
     if bursts:
-        fields["bursts"] = tuple(bursts["at_minutes"])
+        fields["bursts"] = tuple(bursts["gone_minutes"])
         fields["burst_s"] = bursts["every_hours"] * 3600
-        fields["burst_for_s"] = bursts["for_minutes"] * 60
     fields["instance"] = INSTANCES[raw["instance"]]
     fields["mig"] = tuple(
         tuple(tuple(group["layout"]) for group in node for _ in range(group["gpus"])) for node in raw.get("mig", ())
@@ -293,7 +297,7 @@ def _work(raw: Mapping[str, Any]) -> WorkPlan:
         fields["lasts_s"] = tuple(int(hours * 3600) for hours in fields.pop("lasts_hours"))
     if "queue_min" in fields:
         fields["queue_s"] = tuple(int(minutes * 60) for minutes in fields.pop("queue_min"))
-    if "load_s" in fields:
-        fields["load_s"] = tuple(fields["load_s"])
+    if "start" in fields:
+        fields["start"] = startplan.start(fields["start"])
     fields["runs"] = tuple(Run(**entry) for entry in fields.get("runs", ()))
     return WorkPlan(**fields)

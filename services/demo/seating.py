@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.demo.estate import NEVER, NodeSlot
+from services.demo.estate import NodeSlot
 from services.demo.lanes import RUN
+from services.demo.lives import NEVER
 from services.demo.workloads import Work
 
 Event = Callable[[int], None]
@@ -62,13 +63,13 @@ class Face:
 
 @dataclass(eq=False)
 class Host:
-    """One node. Pods can be bound from ``ready`` to ``gone``, unless it is ``closed`` (cordoned) or ``down``."""
+    """One node. Pods can be bound from ``usable`` to ``gone``, unless it is ``closed`` (cordoned) or ``down``."""
 
     slot: NodeSlot
     name: str
     born: int
     gone: int
-    ready: int
+    usable: int
     labels: dict[str, str]
     cells: list[Cell]
     units: list[Unit] = field(default_factory=list)  # those that are there and those that were
@@ -95,7 +96,7 @@ class Host:
 
     def open(self, at: int, tolerations: Sequence[Mapping[str, Any]], wanted: "Wanted") -> bool:
         """Whether the scheduler may bind such a pod here."""
-        there = self.ready <= at < self.gone and not self.closed and not self.down
+        there = self.usable <= at < self.gone and not self.closed and not self.down
         return there and wanted.matches(self.labels) and all(tolerated(taint, tolerations) for taint in self.taints)
 
     def free(self, resource: str) -> list[Cell]:
@@ -162,8 +163,9 @@ class Stay:
     """One pod from its creation to its end; times as in :class:`services.demo.lanes.Pods`.
 
     ``cells`` is what it holds or held. ``home`` are the cells its timetable gives it, ``lane`` that timetable's lane
-    (-1: none). ``setup``/``load`` are seconds from binding to start and from start to readiness, ``lasts`` from binding
-    to the end (0: until ``until``), ``kept`` how long it is there afterwards.
+    (-1: none). ``lasts`` is how long it is bound (0: until ``until``), ``kept`` how long it is there afterwards. What
+    depends on images (``init_there``, ``there``, ``started``, ``ready``) is known when the replay is over
+    (:mod:`services.demo.settling`).
     """
 
     work: Work
@@ -173,8 +175,6 @@ class Stay:
     key: int
     created: int
     priority: int
-    setup: int
-    load: int
     until: int = NEVER
     lasts: int = 0
     kept: int = 0
@@ -183,6 +183,8 @@ class Stay:
     home: tuple[Cell, ...] = ()
     cells: tuple[Cell, ...] = ()
     scheduled: int = NEVER
+    init_there: int = NEVER
+    there: int = NEVER
     started: int = NEVER
     ready: int = NEVER
     ended: int = NEVER

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from services.demo import admission, bodies, deployer, manifests, policies, statuses
+from services.demo import admission, bodies, daemonobjects, deployer, manifests, policies, statuses
 from services.demo.journal import entry
 from services.demo.ledger import Key, key
 from services.demo.moment import Moment, PodFacts
@@ -81,6 +81,9 @@ class Server:
         self._may("create", "Eviction", ref)
         moment = self._now()
         facts = self._pod(moment, ref)
+        daemon = daemonobjects.find(moment, ref.namespace, ref.name)
+        if daemon is not None and uid in ("", daemon.uid) and not dry_run:
+            self._append("evict", ref, {"uid": daemon.uid})
         if facts is None or facts.ended <= moment.now or (uid and facts.uid != uid):
             return
         self._check_budgets(moment, ref, facts)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.demo import gateway_objects, manifests
+from services.demo import daemonobjects, gateway_objects, manifests
 from services.demo.deployer import Deployer, asked
 from services.demo.ledger import Folded, Key
 from services.demo.moment import Moment, stamp
@@ -27,7 +27,7 @@ def settled(moment: Moment, key: Key, body: dict[str, Any], folded: Folded) -> d
         return {**body, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
     keepers: dict[str, Callable[[], dict[str, Any]]] = {
         "Deployment": lambda: _deployment(moment, key, body, folded),
-        "DaemonSet": lambda: _daemonset(moment, body, folded),
+        "DaemonSet": lambda: _daemonset(moment, key, body, folded),
         "ResourceQuota": lambda: _quota(moment, key, body),
         "PodDisruptionBudget": lambda: budget(moment, key[1], body),
     }
@@ -47,6 +47,8 @@ def changed(moment: Moment, key: Key) -> int:
     reaction, kind = moment.site.reaction, key[0]
     if gateway_objects.is_gateway(moment, key):
         return gateway_objects.changed(moment)
+    if kind == "DaemonSet":
+        return daemonobjects.changed(moment, key)
     if reaction is None:
         return 0
     if kind == "Node":
@@ -151,7 +153,9 @@ def rolled(body: Mapping[str, Any], folded: Folded, now: int) -> dict[str, Any]:
     }
 
 
-def _daemonset(moment: Moment, body: Mapping[str, Any], folded: Folded) -> dict[str, Any]:
+def _daemonset(moment: Moment, key: Key, body: Mapping[str, Any], folded: Folded) -> dict[str, Any]:
+    if folded.made is not None:
+        return {"observedGeneration": _observed(moment, body, folded), **daemonobjects.counts(moment, key, folded)}
     status = dict(body.get("status") or {})
     status["observedGeneration"] = _observed(moment, body, folded)
     last = max((write.at for write in folded.writes if "template" in (write.body.get("spec") or {})), default=0)

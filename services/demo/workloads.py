@@ -10,6 +10,7 @@ import numpy as np
 from services.demo import noise
 from services.demo.estate import Estate
 from services.demo.lanes import IMAGE_PULL, INSUFFICIENT, KEPT_S, RUN, SELECTOR, Lane
+from services.demo.lives import Wait
 from services.demo.noise import Ints
 from services.demo.scenario import Activity, Run, Scenario, WorkPlan
 from services.demo.shapes import DAY, replica_span
@@ -183,15 +184,39 @@ class Placement:
         return () if plan.place.node is None else (plan.place.node,)
 
 
+def waits(scenario: Scenario, cluster: str, seed: int) -> dict[str, list[Wait]]:
+    """By pool, the pods its bursts come for."""
+    return {
+        plan.place.pool: [
+            Wait(lane_key(seed, plan, 0, replica), _burst_s(plan, replica), plan.queue_s)
+            for replica in range(len(plan.at_min))
+        ]
+        for plan in scenario.works
+        if plan.cluster == cluster and plan.rhythm == "burst"
+    }
+
+
+def _burst_s(plan: WorkPlan, replica: int) -> int:
+    """When in each period a pod is bound that a node came for."""
+    return plan.at_min[replica] * 60 + 20
+
+
+def lane_key(seed: int, plan: WorkPlan, tile: int, replica: int) -> int:
+    """What a lane's draws are made of."""
+    return noise.key(seed, plan.cluster, plan.name, tile, replica)
+
+
 def _lane(
     plan: WorkPlan, works: Iterable[int], tile: int, replica: int, slots: tuple[int, ...], seed: int, *, sick: bool
 ) -> Lane:
     """The timetable of one replica, copy or queue of a workload."""
-    key = noise.key(seed, plan.cluster, plan.name, tile, replica)
+    key = lane_key(seed, plan, tile, replica)
     whole = noise.key(seed, plan.cluster, plan.name, tile)
     second = whole % 47 + 3
     trough = round((plan.demand.trough_hour if plan.demand else 5) * 3600)
-    base = Lane(tuple(works), replica, key, clock=key, phase=0, period=plan.every_s, load=plan.load_s, slots=slots)
+    base = Lane(
+        tuple(works), replica, key, clock=key, phase=0, period=plan.every_s, never=plan.start.never, slots=slots
+    )
     fate = IMAGE_PULL if plan.trouble == "image-pull" and sick else _FATES[plan.waits]
     if plan.rhythm == "serve" and replica >= plan.least and plan.demand:
         on, length = replica_span(plan.demand, replica, plan.most, weekend=False)
@@ -214,8 +239,8 @@ def _lane(
             base,
             clock=whole,
             phase=phase,
-            on=replica * 97,
-            on_weekend=replica * 97,
+            on=replica * plan.roll_s,
+            on_weekend=replica * plan.roll_s,
             chained=True,
             fate=fate,
         )
@@ -230,7 +255,6 @@ def _lane(
             chained=True,
             sway=plan.every_s // 2,
             queue=plan.queue_s,
-            setup=(20, 190),
             kept=KEPT_S,
         )
     if plan.rhythm == "waiting":
@@ -243,7 +267,7 @@ def _lane(
             fate=fate,
         )
     if plan.rhythm == "burst":
-        begin = plan.at_min[replica] * 60 + 20
+        begin = _burst_s(plan, replica)
         return replace(
             base,
             on=begin,
@@ -252,7 +276,6 @@ def _lane(
             length_weekend=plan.lasts_s[1],
             vary=1.0 - plan.lasts_s[0] / plan.lasts_s[1],
             queue=plan.queue_s,
-            setup=(18, 40),
             kept=KEPT_S if plan.kept_s is None else plan.kept_s,
         )
     scheduled = plan.kind == "CronJob" or plan.together
@@ -271,6 +294,5 @@ def _lane(
         skip=plan.skip,
         skip_weekend=plan.skip_weekend or plan.skip,
         fail=plan.fail,
-        setup=(8, 140) if scheduled else (6, 60),
         kept=KEPT_S if plan.kind in ("Job", "CronJob") else 0,
     )

@@ -13,15 +13,19 @@ import numpy as np
 
 from services.demo import noise, shapes
 from services.demo.estate import Estate, Roster
+from services.demo.imagestore import ImageStore
 from services.demo.journal import Journal, Memory, Write, writes
 from services.demo.lanes import RUN, Pods, Timetable, scaled
 from services.demo.ledger import Key, Ledger
+from services.demo.lives import NEVER
 from services.demo.noise import Floats, Ints
+from services.demo.recipes import Recipes
 from services.demo.scenario import ClusterPlan, Scenario, Trouble, load
-from services.demo.workloads import Placement, Work
+from services.demo.workloads import Placement, Work, waits
 from services.errors import WrongSetting
 
 if TYPE_CHECKING:
+    from services.demo.daemonsets import Daemons
     from services.demo.reaction import Reaction
 
 
@@ -40,16 +44,23 @@ class Site:
         self.scenario = scenario
         self.plan = plan
         self.seed = seed
-        self.estate = Estate(plan, seed, *size)
+        self.estate = Estate(plan, seed, *size, waits(scenario, plan.name, seed))
         self.placement = Placement(scenario, self.estate)
         self.works: tuple[Work, ...] = tuple(self.placement.works)
         self.table = Timetable(self.placement.lanes)
+        first_lanes = [self.placement.lanes[self.placement.lanes_of[work.index][0]] for work in self.works]
+        self.recipes = Recipes.of(scenario, plan, self.works, first_lanes)
+        self.store = ImageStore(self.estate, self.placement, self.table, self.recipes)
+        self.lane_nodes, self.node_zones = self.store.lane_nodes, self.store.node_zones
         self.journal = journal
         self.lock = Lock()
         self.grown: dict[int, Site] = {}  # the site after so many writes, kept by services.demo.reaction
         self.ledger = Ledger()
         self.extras: dict[Key, dict[str, Any]] = {}  # what services.demo.manifests adds
         self.reaction: Reaction | None = None
+        self.daemons: Daemons | None = None
+        self.until = NEVER  # what follows from writes is known up to then
+        self.built: dict[str, tuple[Any, Any]] = {}  # objects that stay as they are, by uid: what of, and which
         self._writes: tuple[int, tuple[Write, ...]] = (0, ())
         self._pods: dict[tuple[int, int, int], Pods] = {}
 
@@ -81,7 +92,7 @@ class Site:
         return pods if self.reaction is None else self.reaction.pods(pods, begin, end)
 
     def timetable(self, begin: int, end: int) -> Pods:
-        """The same as the timetable and recorded replica counts have them."""
+        """The same as the timetable, the images on nodes and recorded replica counts have them."""
         scalings = self.scalings()
         key = (begin, end, sum(len(steps) for steps in scalings.values()))
         pods = self._pods.get(key)
@@ -89,10 +100,15 @@ class Site:
             pods = self.table.pods(begin, end)
             for work, steps in scalings.items():
                 pods = scaled(self.table, pods, begin, end, self.placement.lanes_of[work], steps)
+            pods = self.store.filled(pods)
             if len(self._pods) >= 4:
                 self._pods.clear()
             self._pods[key] = pods
         return pods
+
+    def stock(self, store: ImageStore) -> None:
+        """Have images on nodes as another store of it says."""
+        self.store, self._pods = store, {}
 
     def roster(self, begin: int, end: int) -> Roster:
         """Nodes, GPUs and units that exist somewhere in ``begin … end``."""

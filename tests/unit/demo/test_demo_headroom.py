@@ -35,7 +35,7 @@ def test_a_full_pool_gets_a_node_for_a_placeholder(hands: Hands) -> None:
     assert "Insufficient nvidia.com/gpu" in (condition.message or "")
     before = set(hands.gpu_nodes("east", "t4-spot"))
     assert len(before) == 8
-    hands.wait(minutes=4)
+    hands.wait(minutes=5)
     (added,) = set(hands.gpu_nodes("east", "t4-spot")) - before
     (pod,) = hands.pods("east", "warm-")
     assert (pod.status.phase, pod.spec.node_name) == ("Running", added)

@@ -18,7 +18,7 @@ from services.errors import WrongSetting
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 12, 9, 15, 30, 20, tzinfo=UTC)
 
-FINGERPRINT = "9d507d6066ba568bc58bf466dd25220b"
+FINGERPRINT = "78224b01f14355d62bddb613288af287"
 
 
 def fingerprint(world: World) -> str:
