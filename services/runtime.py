@@ -5,7 +5,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,7 @@ from services import demo
 from services.actions.engine import Engine
 from services.adapters import kube, kube_connect, litellm, prometheus
 from services.errors import OpsError, SourceUnavailable
+from services.jobs.loop import Collector
 from services.ports import ClusterSource, GatewayPlace, JournalEntry, Policy, Sources, Work
 from services.settings import ClusterSettings, Settings, load
 
@@ -26,9 +27,12 @@ _OPERATIONS = 8
 """Operations that run at once; further ones wait their turn."""
 _RECOVER_EVERY_S = 30.0
 _FORGET_EVERY = 120
+_COLLECTOR_ENDS_S = 10.0
+"""So long the collector may take to write what is left."""
 _lock = threading.Lock()
 _current: Sources | None = None
 _engine: tuple[Sources, Engine] | None = None
+_collecting: tuple[threading.Event, threading.Thread] | None = None
 
 
 def now() -> datetime:
@@ -36,8 +40,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def build(settings: Settings) -> Sources:
-    """Wire everything ``settings`` describe.
+def build(settings: Settings, *, database: bool = True) -> Sources:
+    """Wire everything ``settings`` describe, the database only if it is wanted.
 
     Touches no network; raises WrongSetting for what only adapters can check.
     """
@@ -52,13 +56,16 @@ def build(settings: Settings) -> Sources:
         actions=settings.actions,
         login=settings.login,
     )
-    work = Database(settings.database_url.get_secret_value())
+    work = Database(settings.database_url.get_secret_value()) if database else None
     if settings.mode == "demo":
-        wanted = settings.demo
-        estate = demo.build(
-            clock=now, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed, journal=_Journal(work)
-        )
-        return Sources(mode="demo", clusters=estate, now=now, pool=pool, policy=policy, work=work)
+        wanted, journal = settings.demo, demo.Memory() if work is None else _Journal(work)
+
+        def estate(clock: Callable[[], datetime]) -> Mapping[str, ClusterSource]:
+            return demo.build(
+                clock=clock, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed, journal=journal
+            )
+
+        return Sources(mode="demo", clusters=estate(now), now=now, pool=pool, policy=policy, work=work, past=estate)
     clusters = {cluster.name: _live(cluster) for cluster in settings.clusters}
     return Sources(mode="live", clusters=clusters, now=now, pool=pool, policy=policy, work=work)
 
@@ -92,7 +99,7 @@ class _Journal:
         with self._lock:
             if self._read_at < 0 or time.monotonic() - self._read_at >= 1:
                 try:
-                    with self._work() as unit:
+                    with self._work.reading() as unit:
                         self._held = list(unit.journal.entries())
                 except SourceUnavailable:  # the estate stays as it was while its database is away
                     log.warning("the demo's journal could not be read")
@@ -109,16 +116,37 @@ class _Journal:
 
 
 def start(settings: Settings) -> Sources:
-    """Build the sources of this process and begin watching; a second call returns what the first built."""
-    global _current  # noqa: PLW0603 - one set of sources per process is the point of this module
+    """Build the sources of this process, begin watching and, where so set, recording.
+
+    A second call returns what the first built.
+    """
+    global _current, _collecting  # noqa: PLW0603 - one set of sources per process is the point of this module
     with _lock:
         if _current is None:
-            sources = build(settings)
-            for source in sources.clusters.values():
-                source.cluster.start()
-            _current = sources
+            sources = _current = _watched(build(settings))
             threading.Thread(target=_recover, args=(sources,), name="recovery", daemon=True).start()
+            if settings.collects:
+                stop, collector = threading.Event(), Collector(sources, keep=timedelta(days=settings.keep_starts_days))
+                thread = threading.Thread(target=collector.run, args=(stop,), name="collector", daemon=True)
+                thread.start()
+                _collecting = stop, thread
         return _current
+
+
+@contextmanager
+def watching(settings: Settings, *, database: bool = True) -> Iterator[Sources]:
+    """Sources of a process that serves nobody: its clusters are watched until it leaves."""
+    sources = _watched(build(settings, database=database))
+    try:
+        yield sources
+    finally:
+        _release(sources)
+
+
+def _watched(sources: Sources) -> Sources:
+    for source in sources.clusters.values():
+        source.cluster.start()
+    return sources
 
 
 def engine() -> Engine:
@@ -172,15 +200,22 @@ def using(sources: Sources) -> Iterator[Sources]:
 
 
 def close() -> None:
-    """Stop watching and release everything, in order; safe to call twice."""
-    global _current, _engine
+    """Stop recording and watching and release everything, in order; safe to call twice."""
+    global _current, _engine, _collecting
     with _lock:
         sources, _current = _current, None
         running, _engine = _engine, None
+        collecting, _collecting = _collecting, None
+    if collecting is not None:
+        collecting[0].set()
+        collecting[1].join(_COLLECTOR_ENDS_S)
     if running is not None:
         running[1].close()
-    if sources is None:
-        return
+    if sources is not None:
+        _release(sources)
+
+
+def _release(sources: Sources) -> None:
     for source in sources.clusters.values():
         source.cluster.close()
         if source.metrics is not None:

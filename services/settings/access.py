@@ -112,7 +112,8 @@ class Settings:
     ``database_url`` is an SQLAlchemy address and may hold a password, hence wrapped. ``team_label`` is the label key
     that names a pod's team (else its namespace's). ``live_refresh_s`` is the period of a page that refreshes itself.
     ``utilisation_target`` (0..1) is what the pages compare with; ``idle_after_minutes`` how long a held GPU must have
-    been unused to be called idle. ``provider`` is None unless people log in by OpenID Connect.
+    been unused to be called idle. ``provider`` is None unless people log in by OpenID Connect. ``collector`` is "auto",
+    "on" or "off" (see :attr:`collects`); starts are kept for ``keep_starts_days``.
     """
 
     mode: str
@@ -123,6 +124,8 @@ class Settings:
     team_label: str = "team"
     live_refresh_s: float = 15.0
     utilisation_target: float = 0.70
+    collector: str = "auto"
+    keep_starts_days: int = 400
     login: Login = field(default_factory=Login)
     provider: ProviderAccess | None = None
     actions: ActionPolicy = field(default_factory=ActionPolicy)
@@ -131,3 +134,8 @@ class Settings:
     def embedded_database(self) -> bool:
         """Whether the database is the SQLite file this process owns, rather than a server others share."""
         return self.database_url.get_secret_value().startswith("sqlite")
+
+    @property
+    def collects(self) -> bool:
+        """Whether the web process records starts itself."""
+        return self.collector == "on" or (self.collector == "auto" and self.embedded_database)

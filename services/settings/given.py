@@ -190,6 +190,19 @@ class Given(Login, Actions, BaseSettings):
         le=1,
         allow_inf_nan=False,
     )
+    collector: Literal["auto", "on", "off"] = given(
+        "auto",
+        "Record the starts of pods in the web process. With auto it does where it owns its database; elsewhere "
+        "python -m services.collector does.",
+        "auto, on or off",
+    )
+    keep_starts_days: int = given(
+        400,
+        "How long recorded starts are kept, in days.",
+        "a whole number of days from 1 to 3650",
+        ge=1,
+        le=3650,
+    )
     demo_scenario: str = given(
         "everyday",
         "Scenario of the demo estate.",
