@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from services.actions import sharing_steps
 from services.actions.edit_fallbacks import FallbackParams
+from services.actions.prepull_images import PrepullParams
 from services.actions.set_sharing import SharingParams
 from services.domain import litellm
 from services.domain.change.plan import Plan
@@ -21,6 +22,7 @@ from tests.proving import LAB
 SMALL = Shape(GPU, 1, "2", "8Gi")
 HEADROOM = Want(LAB, "spot", 1, shape=SMALL)
 SHARING = SharingParams(LAB, "time-slicing-2", ("t1", "t2"))
+PREPULL = PrepullParams(LAB, "spot", ("registry.example.com/serving/vllm:0.9.1",))
 CHAT = litellm.read(FILE).chain("chat")
 FALLBACKS = FallbackParams(LAB, (litellm_edits.moved(CHAT, "chat-cloud", -1),))
 CLOUD_FIRST = FILE.replace("order: 2", "order: 0").replace("order: 1", "order: 2").replace("order: 0", "order: 1")
@@ -64,6 +66,10 @@ def _demo_fallbacks(sources: Sources) -> Any:
     return FallbackParams(source.name, (litellm_edits.moved(chain, second.key, -1),))
 
 
+def _demo_prepull(sources: Sources) -> Any:
+    return PrepullParams("demo-east", "t4-spot", ("registry.example.com/vision/video-embed:4.2",))
+
+
 def _took_the_name(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
     ref = plan.steps[0].ref
     cluster.create(ref, {"metadata": {"labels": {"team": "others"}}})
@@ -89,6 +95,12 @@ CASES: dict[str, Case] = {
         HEADROOM,
         ("create Namespace gpu-headroom", "create PriorityClass gpu-headroom", "create Deployment warm-spot-1x-gpu"),
         _demo_headroom,
+        _took_the_name,
+    ),
+    "prepull-images": Case(
+        PREPULL,
+        ("create Namespace gpu-prepull", "create DaemonSet prepull-spot"),
+        _demo_prepull,
         _took_the_name,
     ),
     "set-sharing": Case(

@@ -9,6 +9,7 @@ Roles, each with an outcome of its own (:attr:`StandIn.outcomes`, by "role" or "
 - ``eviction``: the end of evicted pods; their owners make others. FAILS: they never end, as NEVER.
 - ``autoscaler``: a node for placeholder pods that fit nowhere, up to the NodePool's limit.
 - ``buffer``: what an autoscaler writes into a CapacityBuffer.
+- ``pull``: kubelets on whose nodes a DaemonSet keeps images. FAILS: the image never comes.
 
 The scheduler has no outcome: a pod that fits on an open node of its selector is bound and runs.
 """
@@ -19,10 +20,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from services.domain import prepull
 from services.domain.change import patch
 from services.domain.headroom import GPU, INSTANCE, ours
+from services.domain.prepull.objects import images_in
 from services.domain.sharing import CONFIG_LABEL, MIG_LABEL, MIG_STATE_LABEL
 from services.domain.sharing import config as sharing_config
+from services.domain.startup.imagenames import canonical
 from tests import apiwrites
 from tests.worlds import Json, World, fresh
 
@@ -43,6 +47,7 @@ TAKES_S: Mapping[str, tuple[float, float]] = {
     "eviction": (6, 400),
     "autoscaler": (60, 600),
     "buffer": (10, 90),
+    "pull": (30, 900),
 }
 """Seconds by role: as usual, and when slow."""
 CUTS: Mapping[str, Mapping[str, int]] = {"all-1g.10gb": {"nvidia.com/mig-1g.10gb": 7}}
@@ -82,6 +87,8 @@ class StandIn:
             for body in self.world.all(kind):
                 if ours(body["metadata"].get("labels")):
                     self._placeholders(body)
+                elif prepull.ours(body["metadata"].get("labels")):
+                    self._prepulled(body)
                 else:
                     self._rolled(body)
         self._ended()
@@ -208,6 +215,24 @@ class StandIn:
         counts = {"replicas": min(len(mine), wanted), "updatedReplicas": min(len(mine), wanted)}
         ready = dict.fromkeys(("readyReplicas", "availableReplicas"), len(running))
         self._set(body, {"status": {"observedGeneration": meta.get("generation", 1), **counts, **ready}})
+
+    def _prepulled(self, body: Json) -> None:
+        """The images a DaemonSet keeps, in the lists of its nodes, and its status; its pods are not made."""
+        if self._outcome("rollout", body) is Outcome.NEVER:
+            return
+        nodes, done = self._pool(body["spec"]["template"]), 0
+        for node in nodes:
+            had = node["status"].get("images") or []
+            there = {name for one in had for name in one["names"]}
+            new = [name for name in map(canonical, images_in(body)) if name not in there]
+            ripe = self._ripe("pull", node, tuple(new)) if new else Outcome.WORKS
+            if new and ripe is Outcome.WORKS:
+                brought = [{"names": [name], "sizeBytes": 9_800_000_000} for name in new]
+                self._set(node, {"status": {"images": [*brought, *had]}})
+            done += ripe is Outcome.WORKS
+        names = ("desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled")
+        counts = dict.fromkeys(names, len(nodes)) | dict.fromkeys(("numberReady", "numberAvailable"), done)
+        self._set(body, {"status": {"observedGeneration": body["metadata"].get("generation", 1), **counts}})
 
     def _ended(self) -> None:
         """Pods that go: evicted ones after a while, and placeholders nobody keeps any more."""

@@ -148,7 +148,7 @@ class Engine:
         if operation.undone_by:
             raise Refused("This operation was taken back already.")
         plan = Plan.of(operation.plan)
-        with self._work()() as unit:
+        with self._work().reading() as unit:
             events = unit.operations.events(id)
         landed = runner.landed_steps(plan, events)
         landed += self._suspects(plan, events)
@@ -171,7 +171,7 @@ class Engine:
     def recover(self) -> list[str]:
         """Mark operations whose worker is gone as interrupted, each with what is live now; their ids."""
         found = []
-        with self._work()() as unit:
+        with self._work().reading() as unit:
             expired = unit.operations.expired(self._now())
         for operation in expired:
             events = self._found(operation)
@@ -246,7 +246,7 @@ class Engine:
         return self._sources.policy.actions.second_person and plan.risk is Risk.HIGH
 
     def _operation(self, id: str) -> Operation:
-        with self._work()() as unit:
+        with self._work().reading() as unit:
             operation = unit.operations.get(id)
         if operation is None:
             raise NotFound("There is no such operation.")
@@ -286,7 +286,7 @@ class Engine:
     def _found(self, operation: Operation) -> list[Event]:
         """What live says of the step that was under way when the process ended."""
         plan = Plan.of(operation.plan)
-        with self._work()() as unit:
+        with self._work().reading() as unit:
             events = unit.operations.events(operation.id)
         started = [event.step for event in events if event.kind == "step-started"]
         index = operation.cursor

@@ -286,7 +286,7 @@ class Run:
             log.warning("operation %s ended as %s and could not be recorded: %s", self._id, state, error)
 
     def _recorded(self) -> Sequence[Event]:
-        with self._means.work() as unit:
+        with self._means.work.reading() as unit:
             return unit.operations.events(self._id)
 
 

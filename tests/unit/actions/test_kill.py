@@ -53,6 +53,10 @@ class FusedWork:
         unit.commit = fused  # type: ignore[method-assign]
         return unit
 
+    def reading(self) -> Any:
+        self._fuse()
+        return self._work.reading()
+
     def close(self) -> None:
         self._work.close()
 
