@@ -1,6 +1,6 @@
 """What needs attention in the whole console, ranked: each source costs its own findings when it cannot be asked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,8 +20,9 @@ from services.headroom import read as headroom
 from services.merge import merged
 from services.ports import Sources
 from services.reading import Absence, Problem, Reading
+from services.startup import advice
 
-_OF_OWNERS = frozenset({"idle", "unmet"})
+_OF_OWNERS = frozenset({"idle", "unmet", "startup-late", "startup-lever", "startup-slower", "startup-stuck"})
 """Kinds of key that speak of somebody's workload; the others are about hardware or the console."""
 
 
@@ -42,6 +43,7 @@ def read(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
         found += operation_findings.stopped(changed.value, pd.Timestamp(sources.now()))
         tripped = audit.breaker(sources).value
         found += [] if tripped is None else [operation_findings.tripped(tripped.says, pd.Timestamp(tripped.at))]
+    found = _with_starts(found, advice.findings(sources, scope))
     if scope.by_owner:
         found = [f for f in found if f.key.split("/", 1)[0] in _OF_OWNERS]
     return Reading(
@@ -87,6 +89,18 @@ def _use(sources: Sources, scope: Scope, table: pd.DataFrame | None, nodes: pd.D
         seen = set(zip(table["cluster"], table["node"], strict=True))
         found += findings.silent_nodes(nodes, seen)
     return found
+
+
+def _with_starts(found: Sequence[Finding], starts: Iterable[Finding]) -> list[Finding]:
+    """With what recorded starts say, but for a lever whose fix another finding offers already."""
+    offered = {place for f in found if (place := _mends(f)) is not None}
+    return [*found, *(f for f in starts if not f.key.startswith("startup-lever/") or _mends(f) not in offered)]
+
+
+def _mends(finding: Finding) -> tuple[str, str, object] | None:
+    """The action and the pool a finding's fix is for."""
+    fix = finding.fix
+    return None if fix is None else (fix.action, finding.cluster, fix.params.get("pool"))
 
 
 def _gateways(sources: Sources, scope: Scope) -> Iterable[Finding]:

@@ -142,7 +142,7 @@ def export(sources: Sources, ids: Sequence[str]) -> bytes:
     if sources.work is None:
         return b"[]"
     found = []
-    with sources.work() as unit:
+    with sources.work.reading() as unit:
         for id in ids:
             one = unit.operations.get(id)
             if one is not None:
@@ -259,7 +259,7 @@ def _read(sources: Sources, ask: Callable[[Operations], T | None]) -> Reading[T]
     if sources.work is None:
         return Reading(None, absence=Absence.NOT_CONFIGURED)
     try:
-        with sources.work() as unit:
+        with sources.work.reading() as unit:
             return Reading(ask(unit.operations), as_of=sources.now())
     except SourceUnavailable as error:
         return Reading(None, problem=Problem.of(error, source="database"))

@@ -13,8 +13,8 @@ def picture() -> None:
     """Everything that moves: tiles, funnel, findings, pools."""
     tiles.overview(page)
     tiles.levers(page)
-    left, right = st.columns([5, 6], gap="medium")
-    with left:
+    grid = st.grid(2, min_column_width=420)
+    with grid.container():
         st.subheader("Where the GPUs go", anchor=False, help="Each stage is a part of the one above it; now.")
         panels.funnel(page)
         st.subheader(f"Utilisation, {scope.range}", anchor=False)
@@ -37,7 +37,7 @@ def picture() -> None:
                     page=page,
                     as_of=reading.as_of,
                 )
-    with right:
+    with grid.container():
         attention.draw(page)
 
 

@@ -21,12 +21,17 @@ COLUMNS: dict[str, Any] = {
     "pending": C.NumberColumn("Refill", help="Warm units being made again or waiting for a node"),
     "method": C.TextColumn("Kept by", help="Placeholder pods of low priority, or the autoscaler's buffer"),
     "usd_per_day": C.NumberColumn("Per day", format="$%.0f", help="List price of what warm units hold"),
-    "used": C.NumberColumn("Used", format="%.0f", help="Times a pod took a unit's place, as far as events reach back"),
-    "warm_ratio": C.ProgressColumn(
-        "Served warm", format="percent", min_value=0.0, max_value=1.0,
-        help="Of the starts: placed within 30 seconds on a node that was there before the pod",
+    "used": C.NumberColumn(
+        "Used", format="%.0f", help="Starts by headroom, and nodes the autoscaler ordered for a buffer as events tell"
     ),
-    "starts": C.NumberColumn("Starts", help="GPU pods placed in the time range that still exist"),
+    "at_once_ratio": C.ProgressColumn(
+        "Room at once", format="percent", min_value=0.0, max_value=1.0, help="Of the starts: warm or by headroom"
+    ),
+    "starts": C.NumberColumn("Starts", help="GPU pods of the time range that were placed on a node whose age is known"),
+    "warm": C.NumberColumn("Warm starts", help="Placed within 30 seconds on a node that was there before the pod"),
+    "headroom": C.NumberColumn(
+        "By headroom", format="%.0f", help="They took room kept warm for them; empty: starts are not recorded"
+    ),
     "waited": C.NumberColumn("Waited", help="Placed on a node that was there, once others had left"),
     "cold": C.NumberColumn("Cold", help="Placed on a node that joined for them"),
     "autoscaler": C.TextColumn("Grows by", help="Empty: nothing is known to add nodes"),
@@ -39,7 +44,7 @@ COLUMNS: dict[str, Any] = {
 
 
 def figures(page: Page) -> None:
-    """Warm units, what they cost, starts served warm, times used."""
+    """Warm units, what they cost, starts that found room at once, times used."""
     reading = queries.headroom_summary(page.mode, page.scope)
     value = reading.value
     if value is None:
@@ -55,7 +60,7 @@ def figures(page: Page) -> None:
     with three:
         _warm(value, page.scope.range)
     with four:
-        _used(value)
+        _used(value, page.scope.range)
 
 
 def _units(value: Summary) -> None:
@@ -71,24 +76,29 @@ def _units(value: Summary) -> None:
 
 def _warm(value: Summary, window: str) -> None:
     tip = (
-        "Starts placed within 30 seconds on a node that was there before the pod. Counted from pods that still exist: "
-        "a pod that is gone, or whose node is gone, cannot be counted."
+        "Warm: placed within 30 seconds on a node that was there before the pod. By headroom: it took room kept warm. "
+        + ("As the Startup page counts them." if value.recorded else _PODS_ONLY)
     )
-    share = value.warm / value.starts if value.starts else None
-    under = f"{value.warm:,} of {words.counted(value.starts, 'start')}" if value.starts else "no start to be seen"
-    tiles.tile(f"Served warm, {window}", None if share is None else words.share(share), under, tip=tip)
+    share = (value.warm + (value.headroom or 0)) / value.starts if value.starts else None
+    under = f"{value.warm + (value.headroom or 0):,} of {words.counted(value.starts, 'start')}"
+    under = under if value.starts else "no start to be seen"
+    tiles.tile(f"Room at once, {window}", None if share is None else words.share(share), under, tip=tip)
 
 
-def _used(value: Summary) -> None:
+_PODS_ONLY = "Counted from pods that still exist; those by headroom cannot be told from warm ones."
+
+
+def _used(value: Summary, window: str) -> None:
     tip = (
-        "Times a pod took a warm unit's place, as far as events reach back: API servers forget them, most after an "
-        "hour."
+        "Recorded starts that took a warm unit's room, and nodes ordered for a buffer as far as events reach back."
+        if value.recorded
+        else "Times a pod took a warm unit's place, as far as events reach back: most API servers keep them an hour."
     )
     reach = value.used_since
     age = None if reach is None else runtime.current().now() - reach
     under = "no events to be read" if age is None else f"in the last {words.span(age)}"
     said = None if value.used is None else words.counted(value.used, "time")
-    tiles.tile("Used", said, under, tip=tip)
+    tiles.tile("Used", said, f"in the last {window}" if value.recorded else under, tip=tip)
 
 
 def table(page: Page) -> tuple[pd.DataFrame | None, int | None]:
@@ -122,9 +132,11 @@ WORDS = {
     "Placeholder": "A pause pod of priority -10 that holds such room. Any pod of priority 0 or above takes its place "
     "at once; the placeholder is then made again and waits for the next room.",
     "Buffer": "A CapacityBuffer: the autoscaler keeps the room by itself. Nothing is reserved, nothing is preempted.",
-    "Served warm": "Placed within 30 seconds on a node that was there before the pod. Waited: the node was there, and "
-    "others had to leave first. Cold: the node joined for the pod. Pods that are gone are not counted.",
-    "Used": "A placeholder was preempted by a real pod, or a buffer made the autoscaler order nodes; from events.",
+    "Room at once": "Warm or by headroom. Warm: placed within 30 seconds on a node that was there before the pod. By "
+    "headroom: it took room kept warm for it. Waited: the node was there, and others had to leave first. Cold: the "
+    "node joined for the pod. As recorded; where starts are not, pods that are gone are not counted.",
+    "Used": "Starts by headroom, as recorded; where they are not, preemptions of placeholders that events still tell. "
+    "A buffer was used when the autoscaler ordered nodes for it; only events tell.",
     "Grows by": "Karpenter's NodePools and the Cluster Autoscaler's status say which pools may grow and how far.",
 }
 """The page's own words."""

@@ -54,7 +54,8 @@ def plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def _layout(figure: go.Figure, *, height: int = HEIGHT, legend: bool = True) -> go.Figure:
+def layout(figure: go.Figure, *, height: int = HEIGHT, legend: bool = True) -> go.Figure:
+    """What all figures have in common: height, margins, the legend's place."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
@@ -114,14 +115,14 @@ def lines(
             annotation_position="top left",
         )
     if marks is not None and len(marks) and len(trend):
-        _mark(figure, marks, times(trend["at"], zone), zone, theme)
+        mark(figure, marks, times(trend["at"], zone), zone, theme)
     figure.update_xaxes(tickangle=0, nticks=7, title=None)
     top = [0, 1] if unit is Unit.RATIO else None
     figure.update_yaxes(tickformat=spec, ticksuffix=suffix, range=top, rangemode="tozero", title=None)
-    return _layout(figure, height=height, legend=len(groups) > 1)
+    return layout(figure, height=height, legend=len(groups) > 1)
 
 
-def _mark(figure: go.Figure, marks: pd.DataFrame, drawn: np.ndarray, zone: str, theme: Theme) -> None:
+def mark(figure: go.Figure, marks: pd.DataFrame, drawn: np.ndarray, zone: str, theme: Theme) -> None:
     """Operations on a trend drawn at instants: a dashed line each, with a pin at its top that says what was done."""
     at = times(marks["at"], zone)
     for instant in at:
@@ -178,7 +179,7 @@ def funnel(stages: pd.DataFrame, theme: Theme) -> go.Figure:
     figure.update_yaxes(autorange="reversed", title=None, tickfont={"size": 13, "color": theme.text})
     # Room for the words beside the longest bar.
     figure.update_xaxes(visible=False, range=[0, total * 1.9 if total else 1])
-    return _layout(figure, height=170, legend=False).update_layout(hovermode=False)
+    return layout(figure, height=170, legend=False).update_layout(hovermode=False)
 
 
 def heat(cells: pd.DataFrame, unit: Unit, theme: Theme) -> go.Figure:
@@ -254,7 +255,7 @@ def heat(cells: pd.DataFrame, unit: Unit, theme: Theme) -> go.Figure:
         tickfont={"size": 12, "color": theme.text},
     )
     figure.update_xaxes(visible=False, range=[-0.8, max(columns, 32) - 0.2])
-    figure = _layout(figure, height=int(np.clip(rows * (size + 10) + 70, 150, 900)))
+    figure = layout(figure, height=int(np.clip(rows * (size + 10) + 70, 150, 900)))
     return figure.update_layout(
         hovermode="closest", legend={"itemsizing": "constant", "y": -0.02, "yanchor": "top"}, clickmode="event+select"
     )
@@ -284,4 +285,4 @@ def bands(frame: pd.DataFrame, theme: Theme) -> go.Figure:
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="GPUs", rangemode="tozero")
     figure.update_xaxes(title="Mean utilisation, %", tickangle=0, tickfont={"size": 11})
-    return _layout(figure, height=260)
+    return layout(figure, height=260)

@@ -4,11 +4,13 @@ import pandas as pd
 import streamlit as st
 
 from services import attention as attentive
-from services import audit, fleet, health, overview, runtime, sharing, utilisation, workloads
+from services import audit, fleet, health, overview, prepull, runtime, sharing, utilisation, workloads
 from services.domain.attribution import OWNER_GROUPS
 from services.domain.findings import Finding
 from services.domain.headroom import Want
+from services.domain.prepull import PrepullParams
 from services.domain.scope import Scope, Sight
+from services.domain.startup.summary import Totals
 from services.gateway import read as gateway
 from services.headroom import read as headroom_read
 from services.headroom import shapes as headroom_shape
@@ -18,6 +20,8 @@ from services.panels import read as panels
 from services.panels.catalogue import PANELS
 from services.ports import Event, Policy
 from services.reading import Reading
+from services.startup import advice, board, recorder
+from services.startup import one as start_of
 
 _LIVE = {"ttl": "15s", "max_entries": 128, "show_spinner": False, "refresh_mode": "background"}
 
@@ -255,3 +259,50 @@ def sharing_findings(mode: str, scope: Scope) -> list[Finding]:
 def routing(mode: str, cluster: str) -> Reading[gateway.Board]:
     """What the gateway of a cluster routes by: its file and its process."""
     return gateway.board(runtime.current(), cluster)
+
+
+@st.cache_data(**_LIVE)
+def startup_totals(mode: str, scope: Scope) -> Reading[Totals]:
+    """Headline figures of recorded starts."""
+    return board.totals(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def startup(mode: str, scope: Scope, workload: str) -> Reading[board.Board]:
+    """The figures of the Startup page; of one workload when it is named."""
+    return board.board(runtime.current(), scope, workload)
+
+
+@st.cache_data(**_LIVE)
+def startup_advice(mode: str, scope: Scope, workload: str) -> Reading[advice.Advice]:
+    """What would make starts faster, and what made them slower; of one workload when it is named."""
+    return advice.advice(runtime.current(), scope, workload)
+
+
+@st.cache_data(**_LIVE)
+def startup_recorder(mode: str, cluster: str) -> Reading[recorder.State]:
+    """Whether starts are being recorded."""
+    return recorder.state(runtime.current(), cluster)
+
+
+@st.cache_data(**_LIVE)
+def start(mode: str, sees: Sight, cluster: str, uid: str) -> Reading[start_of.One]:
+    """One recorded start in full."""
+    return start_of.one(runtime.current(), sees, cluster, uid)
+
+
+@st.cache_data(**_LIVE)
+def prepull_kept(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Images that are kept on nodes."""
+    return prepull.kept(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def prepull_weighed(mode: str, want: PrepullParams) -> Reading[prepull.Weighed]:
+    """What keeping images on the nodes of a pool would take."""
+    return prepull.weigh(runtime.current(), want)
+
+
+def starts(scope: Scope, workload: str) -> pd.DataFrame:
+    """All recorded starts, for a file; asked when somebody wants it."""
+    return board.listed(runtime.current(), scope, workload)

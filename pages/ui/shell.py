@@ -54,6 +54,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "workloads",
             "Who holds GPUs, and do they use them?",
         ),
+        Entry(
+            "pages/observe/startup.py",
+            "Startup",
+            ":material/rocket_launch:",
+            "startup",
+            "Where does the time until GPU pods are ready go, and what would make it shorter?",
+        ),
     ),
     "Operate": (
         Entry(

@@ -230,8 +230,15 @@ def show(
     drawn = frame[list(columns)]
     in_bytes = [name for name in columns if name.startswith("memory_")]
     in_percent = [name for name in columns if name in SHARES]
+    in_rates = [name for name in columns if name.endswith("_bytes_s")]
+    in_gigabytes = [name for name in columns if name.endswith("_bytes")]
+    in_seconds = [name for name in columns if name.endswith("_s") and name not in in_rates]
     drawn = drawn.assign(
-        **{name: drawn[name] / GIB for name in in_bytes}, **{name: drawn[name] * 100 for name in in_percent}
+        **{name: drawn[name] / GIB for name in in_bytes},
+        **{name: drawn[name] * 100 for name in in_percent},
+        **{name: drawn[name] / 1e6 for name in in_rates},
+        **{name: drawn[name] / 1e9 for name in in_gigabytes},
+        **{name: pd.to_timedelta(drawn[name].round(), unit="s") for name in in_seconds},
     )
     options: dict[str, Any] = {
         "hide_index": True,
@@ -239,6 +246,7 @@ def show(
         "key": key,
         "alt": alt,
         "height": height,
+        "placeholder": words.DASH,
     }
     chosen = None
     if select:

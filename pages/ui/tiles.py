@@ -6,12 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from pages.ui import queries, shell, words
+from pages.ui.charts_startup import took
 from pages.ui.shell import Page
 from services.domain import attribution
 from services.domain.findings import Finding
 from services.headroom.read import Summary as HeadroomSummary
 from services.overview import Headline
 from services.reading import Reading
+from services.startup.read import TARGET_S
 
 Colour = Literal["off", "red", "orange", "green"]
 
@@ -32,7 +34,7 @@ def tile(label: str, value: str | None, under: str | None, colour: Colour = "off
 
 def _four() -> list[Any]:
     """Places for tiles side by side; in a narrow window in two rows, so that no text is cut."""
-    grid = st.grid(4, min_column_width=230)
+    grid = st.grid(4, min_column_width=210)
     return [grid.container(height="stretch") for _ in range(4)]
 
 
@@ -66,7 +68,7 @@ def levers(page: Page) -> None:
         with one:
             _warm(warm.value)
         with two:
-            _started(warm.value, page.scope.range)
+            _started(page, warm.value)
         with three:
             _sharable(more)
         with four:
@@ -85,14 +87,26 @@ def _warm(value: HeadroomSummary | None) -> None:
         tile("Warm headroom", words.counted(value.ready, "unit"), f"of {value.units} asked for{money}", colour, tip)
 
 
-def _started(value: HeadroomSummary | None, range_name: str) -> None:
+def _started(page: Page, value: HeadroomSummary | None) -> None:
+    """Startup time as recorded; while nothing is, what living pods tell of how they came to their nodes."""
+    recorded = queries.startup_totals(page.mode, page.scope).value
+    if recorded is not None and recorded.number:
+        tip = (
+            f"Half of the starts that became ready took longer. In target: ready within {took(TARGET_S)}, of all that "
+            "are decided; the Startup page says where the time goes."
+        )
+        late = recorded.p50_s is not None and recorded.p50_s > TARGET_S
+        p50 = None if recorded.p50_s is None else took(recorded.p50_s)
+        under = f"{words.share(recorded.in_target)} of {recorded.decided:,} within {took(TARGET_S)}"
+        tile(f"Start p50, {page.scope.range}", p50, under, "orange" if late else "off", tip)
+        return
     tip = "GPU pods placed at once on a node that was there, of all placed in the window that still exist."
-    label = f"Warm starts, {range_name}"
+    label = f"Room at once, {page.scope.range}"
     if value is None or not value.starts:
         tile(label, None, None if value is None else "no start in the window", tip=tip)
         return
-    cold = value.starts - value.warm
-    tile(label, words.share(value.warm / value.starts), f"{cold} of {value.starts} had to wait", tip=tip)
+    late = value.waited + value.cold
+    tile(label, words.share(1 - late / value.starts), f"{late} of {value.starts} had to wait", tip=tip)
 
 
 def _sharable(found: list[Finding]) -> None:
@@ -123,7 +137,7 @@ def _against_target(trend: Reading[pd.DataFrame], target: float, range_name: str
     points = (mean - target) * 100
     side = "below" if points < 0 else "above"
     colour: Colour = "red" if points < -20 else "orange" if points < 0 else "green"
-    under = f"{abs(points):.0f} points {side} the {words.share(target)} target"
+    under = f"{abs(points):.0f} points {side} {words.share(target)}"
     tile(f"Utilisation, {range_name}", words.share(mean), under, colour, tip)
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from services.domain.kinds import Kind
-from services.domain.objects import Condition, Container, Event, Generic, Meta, Node, Obj, Pod
+from services.domain.objects import Condition, Container, ContainerState, Event, Generic, Meta, Node, Obj, Pod, Probe
 
 ANNOTATION_LIMIT = 1024
 """Longest annotation kept, in characters: longer ones are copies of manifests and network states."""
@@ -80,6 +80,7 @@ class Decoder:
         self._line = msgspec.json.Decoder(_Line)
         self._bare = msgspec.json.Decoder(_Bare)
         self._shared: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
+        self._probes: dict[Probe, Probe] = {}
 
     def page(self, body: bytes) -> Page:
         """The objects of a list. Raises ``msgspec.DecodeError`` when the body is no list at all."""
@@ -110,6 +111,8 @@ class Decoder:
     def _lean(self, obj: Obj) -> Obj:
         if len(self._shared) > _SHARED_LIMIT:
             self._shared.clear()  # objects keep what they hold; only new ones are no longer merged with old ones
+        if len(self._probes) > _SHARED_LIMIT:
+            self._probes.clear()
         self._lean_meta(obj.metadata)
         match obj:
             case Pod():
@@ -118,9 +121,11 @@ class Decoder:
                 _intern_conditions(obj.status.conditions)
                 force_setattr(obj.status, "capacity", self._once(obj.status.capacity))
                 force_setattr(obj.status, "allocatable", self._once(obj.status.allocatable))
+                for image in obj.status.images or ():
+                    force_setattr(image, "names", [sys.intern(name) for name in image.names or ()])
             case Event():
                 _intern(obj, "reason", "type", "reporting_component")
-                _intern(obj.involved_object, "kind", "name", "namespace", "uid")
+                _intern(obj.involved_object, "kind", "name", "namespace", "uid", "field_path")
                 if obj.source is not None:
                     _intern(obj.source, "component", "host")
             case Generic() if self._kind.name in _PRUNED_TEMPLATES and isinstance(obj.spec, dict):
@@ -150,13 +155,19 @@ class Decoder:
             self._lean_container(container)
         _intern(status, "phase", "reason")
         _intern_conditions(status.conditions)
-        for container_status in status.container_statuses or ():
-            _intern(container_status, "name")
-        for container_status in status.init_container_statuses or ():
-            _intern(container_status, "name")
+        for gate in spec.scheduling_gates or ():
+            _intern(gate, "name")
+        for one in (*(status.container_statuses or ()), *(status.init_container_statuses or ())):
+            _intern(one, "name")
+            _intern_reasons(one.state)
+            _intern_reasons(one.last_state)
 
     def _lean_container(self, container: Container) -> None:
-        _intern(container, "name", "image")
+        _intern(container, "name", "image", "image_pull_policy", "restart_policy")
+        for field in ("startup_probe", "readiness_probe"):
+            probe: Probe | None = getattr(container, field)
+            if probe is not None:
+                force_setattr(container, field, self._probes.setdefault(probe, probe))
         if container.resources is not None:
             force_setattr(container.resources, "requests", self._once(container.resources.requests))
             force_setattr(container.resources, "limits", self._once(container.resources.limits))
@@ -178,6 +189,12 @@ def _intern(struct: Any, *fields: str) -> None:
 def _intern_conditions(conditions: list[Condition] | None) -> None:
     for condition in conditions or ():
         _intern(condition, "type", "status", "reason")
+
+
+def _intern_reasons(state: ContainerState | None) -> None:
+    for part in (state.waiting, state.terminated) if state is not None else ():
+        if part is not None:
+            _intern(part, "reason")
 
 
 def _prune_template(spec: dict[str, Any]) -> None:

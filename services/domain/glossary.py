@@ -12,7 +12,27 @@ GLOSSARY: dict[str, str] = {
     "keep warm is free: they give way at once.",
     "Warm headroom": "Capacity kept ready on purpose for the next start, by placeholder pods that give way or by a "
     "buffer of the autoscaler. A unit of it has the shape of one real replica.",
-    "Warm start": "A pod placed at once on a node that was there with room; cold: its node had to come first.",
+    "Warm start": "A pod whose node was there before it, with room: it was placed within 30 seconds. Waited: the node "
+    "was there, and others had to leave first. Cold: the node came for it.",
+    "Served by headroom": "The start took the place of a placeholder or the room a buffer had kept.",
+    "Start": "One pod that asks for GPUs, from its creation until it was ready for the first time, ended or was "
+    "deleted. A pod that is made anew is a new start.",
+    "Startup time": "From a pod's creation to its first readiness. Of a pod without a probe, until it runs: what it "
+    "still has to load is not in it.",
+    "Within target": "Ready within two minutes, of the starts of which it is decided: those with a startup time, "
+    "those that failed or were deleted before they were ready, and those under way for longer.",
+    "Percentile": "p50: half of the starts take longer. p95: one in twenty takes longer. Only starts of which it is "
+    "known when they first became ready have a time; between two of them the line is straight.",
+    "Startup phase": "What a stretch of a start was spent on. Phases follow each other without gaps and add up to the "
+    "whole; where several containers work at once, the slowest counts.",
+    "Unattributed": "A stretch of a start of which nothing says what it was spent on. It is not spread over its "
+    "neighbours.",
+    "Startup money": "GPUs held × list price × time in which they were paid for and nothing was ready: on a node that "
+    "was there from scheduling, on a node that came for the pod from the node's creation. Waiting for room or for the "
+    "machine costs none.",
+    "Lever": "Something that would make starts faster. Its effect is worked out on the recorded starts: the phases it "
+    "acts on become what other starts took here that had the advantage already. Below five of these nothing is "
+    "predicted.",
     "Operation": "A change somebody made through the console, with its plan, rehearsal, steps, outcome and proof.",
     "Layout": "How the GPUs of a node are divided: exclusive, time-slicing × N, MPS × N, or a MIG configuration.",
     "Model group": "What clients of the gateway ask for by name; its tiers are tried in order until one answers.",

@@ -39,9 +39,10 @@ WRITE = (
     Rule("", ("pods",), ("get", "list")),
     Rule("", ("pods/eviction",), ("create",)),
     Rule("apps", ("deployments",), ("get", "create", "patch", "delete")),
-    Rule("apps", ("daemonsets",), ("get", "patch")),
+    Rule("apps", ("daemonsets",), ("get", "create", "patch", "delete")),
     Rule("scheduling.k8s.io", ("priorityclasses",), ("get", "create", "delete")),
     Rule("autoscaling.x-k8s.io", ("capacitybuffers",), ("get", "create", "patch", "delete")),
+    Rule("apps.kruise.io", ("imagepulljobs",), ("get", "create", "patch", "delete")),
     Rule("nvidia.com", ("clusterpolicies",), ("get", "patch")),
 )
 """What actions need of whoever they act as: a person, or the console's account."""

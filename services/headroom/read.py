@@ -9,16 +9,18 @@ import pandas as pd
 from services import snapshots
 from services.domain import frames
 from services.domain.findings import Finding
-from services.domain.headroom import GPU, balloon, growth, placeholder, starts
+from services.domain.headroom import GPU, growth
 from services.domain.headroom import table as headroom_table
 from services.domain.headroom.findings import cold
 from services.domain.headroom.growth import Growth
+from services.domain.headroom.starts import counted
 from services.domain.headroom.table import HEADROOM
 from services.domain.objects import Generic
 from services.domain.scope import Scope
 from services.domain.units import is_gpu_resource
 from services.domain.window import RANGES
 from services.headroom import stores
+from services.headroom.served import Served, served
 from services.merge import merged
 from services.ports import ClusterSource, Sources, StoreState
 from services.reading import Reading
@@ -29,14 +31,25 @@ _DERIVE_EVERY_S = 5.0
 
 
 def pools(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
-    """Headroom by pool, model and resource over the scope's window: :data:`HEADROOM`."""
-    parts = []
+    """Headroom by pool, model and resource over the scope's window: :data:`HEADROOM`; starts are those of the scope."""
+    return _read(sources, scope)[0]
+
+
+def _read(sources: Sources, scope: Scope) -> tuple[Reading[pd.DataFrame], list[Served]]:
+    """The frame and, of each cluster that could be read, the starts counted in it."""
+    parts, all_found = [], []
     for source in sources.chosen(scope.cluster):
         stock = snapshots.read(sources, source)
-        value = None if stock.value is None else scope.keep(_table(sources, source, stock.value, scope.range))
-        notes = (*stock.notes, *_unread(source))
+        value, notes = None, (*stock.notes, *_unread(source))
+        if stock.value is not None:
+            room = scope.keep(_room(sources, source, stock.value, scope.range))
+            found = served(sources, scope, source, stock.value)
+            value = headroom_table.with_starts(room, found.starts, recorded=found.recorded)
+            notes = (*notes, *found.notes)
+            all_found.append(found)
         parts.append(Reading(value, stock.as_of, stock.problem, stock.absence, notes))
-    return merged(parts, lambda found: frames.conform(pd.concat(found, ignore_index=True), HEADROOM))
+    whole = merged(parts, lambda found: frames.conform(pd.concat(found, ignore_index=True), HEADROOM))
+    return whole, all_found
 
 
 @dataclass(frozen=True)
@@ -44,32 +57,43 @@ class Summary:
     """The tiles. None where it cannot be told.
 
     ``units`` are set, ``ready`` of them in place; ``usd_per_day`` is the list price of what ready units hold, without
-    the unpriced; ``starts`` counts GPU pods placed in the window that still exist, ``warm`` those placed at once.
-    ``used`` counts what events tell, and ``used_since`` is how far back they reach.
+    the unpriced. ``recorded``: whether starts of all clusters are. They are counted as in :data:`HEADROOM`, those in
+    pools that have no node any more among them; ``used_since`` is how far back events reach.
     """
 
     units: int
     ready: int
     usd_per_day: float | None
+    recorded: bool
     starts: int
     warm: int
+    headroom: int | None
+    waited: int
+    cold: int
     used: int | None
     used_since: datetime | None
 
 
 def summary(sources: Sources, scope: Scope) -> Reading[Summary]:
     """Headline figures of the scope."""
-    read = pools(sources, scope)
+    read, found = _read(sources, scope)
     if read.value is None:
         return Reading(None, read.as_of, read.problem, read.absence, read.notes)
     rows = read.value
-    money, used = rows["usd_per_day"].sum(min_count=1), rows["used"].sum(min_count=1)
+    counts = pd.DataFrame([counted(one.starts).sum() for one in found])
+    kept = [int(row["headroom"]) for row, one in zip(counts.to_dict("records"), found, strict=True) if one.recorded]
+    elsewhere = sum(kept) - rows["headroom"].sum()
+    money, used = rows["usd_per_day"].sum(min_count=1), rows["used"].sum(min_count=1) + elsewhere
     value = Summary(
         units=int(rows["set"].sum()),
         ready=int(rows["ready"].sum()),
         usd_per_day=None if pd.isna(money) else float(money),
-        starts=int(rows["starts"].sum()),
-        warm=int(rows["warm"].sum()),
+        recorded=len(kept) == len(found),
+        starts=int(counts.sum().sum()),
+        warm=int(counts["warm"].sum()),
+        headroom=sum(kept) if kept else None,
+        waited=int(counts["waited"].sum()),
+        cold=int(counts["cold"].sum()),
         used=None if pd.isna(used) else int(used),
         used_since=_oldest_event(sources, scope.cluster),
     )
@@ -115,7 +139,7 @@ def _plausible(
     }
 
 
-def _table(sources: Sources, source: ClusterSource, stock: Inventory, window: str) -> pd.DataFrame:
+def _room(sources: Sources, source: ClusterSource, stock: Inventory, window: str) -> pd.DataFrame:
     held = {kind: source.cluster.snapshot(kind) for kind in STORES}
     now = sources.now()
 
@@ -123,7 +147,6 @@ def _table(sources: Sources, source: ClusterSource, stock: Inventory, window: st
         since = now - RANGES[window]
         pods = stores.pods(source)
         kept = headroom_table.kept(stores.all_of(source, "deployments"), stores.all_of(source, "capacitybuffers"))
-        real = (pod for pod in pods if not placeholder(pod) and not balloon(pod))
         used = headroom_table.uses(stores.events(source), kept, since)
         return headroom_table.table(
             source.name,
@@ -133,7 +156,6 @@ def _table(sources: Sources, source: ClusterSource, stock: Inventory, window: st
             placeholders=headroom_table.placed(pods, stock.nodes, stock.units),
             kept_frame=kept,
             used=used if held["events"].as_of is not None else None,
-            started=starts.starts(source.name, real, stock.nodes, since),
             growth=grown(source, stock)[0],
         )
 

@@ -50,6 +50,10 @@ NONSENSE = {
     "util_group": "\x00",
     "work_name": "///",
     "work_row": "99999999999999999999",
+    "start": "nowhere/<script>alert(1)</script>",
+    "start_workload": "///",
+    "start_split": "colour",
+    "start_list": "../..",
     "never_heard_of": "x",
 }
 

@@ -67,12 +67,13 @@ LINKS = {
     "sources": {"cluster": EVIL},
     "headroom": {"headroom_pool": EVIL},
     "sharing": {"share_pool": f"{EVIL}/{EVIL}"},
+    "startup": {"start_workload": f"{EVIL}/{EVIL}", "start": f"{EVIL}/{EVIL}"},
     "fallback-edit": {"cluster": EVIL},
     "audit": {"op": EVIL},
 }
-MAY_NAME_NOBODY = ("utilisation", "workloads", "headroom", "sharing", "fallback-edit", "audit")
+MAY_NAME_NOBODY = ("utilisation", "workloads", "startup", "headroom", "sharing", "fallback-edit", "audit")
 """Pages on which nothing of this estate has a name to show, in one of the two cases."""
-ASK_NO_METRICS = ("headroom", "sharing", "fallback-edit", "audit")
+ASK_NO_METRICS = ("startup", "headroom", "sharing", "fallback-edit", "audit")
 
 
 @pytest.mark.parametrize("path", list(ENTRIES))

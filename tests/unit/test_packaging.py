@@ -14,8 +14,8 @@ from tests import image
 
 ROOT = Path(__file__).parents[2]
 LAST = image.stages()[-1]
-UNIMPORTED = {"orjson", "psycopg"}
-"""Used without an import of ours: Plotly writes figures with orjson, SQLAlchemy finds psycopg by name."""
+UNIMPORTED = {"orjson"}
+"""Used without an import of ours: Plotly writes figures with orjson."""
 
 
 def pins(name: str) -> dict[str, str]:

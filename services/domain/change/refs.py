@@ -16,6 +16,7 @@ API: dict[str, tuple[str, str, bool]] = {
     "StatefulSet": ("apps/v1", "statefulsets", True),
     "PriorityClass": ("scheduling.k8s.io/v1", "priorityclasses", False),
     "CapacityBuffer": ("autoscaling.x-k8s.io/v1beta1", "capacitybuffers", True),
+    "ImagePullJob": ("apps.kruise.io/v1beta1", "imagepulljobs", True),
     "ClusterPolicy": ("nvidia.com/v1", "clusterpolicies", False),
     "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets", True),
 }

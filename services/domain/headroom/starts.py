@@ -1,6 +1,6 @@
-"""How pods came to their nodes: at once on a warm one, after waiting for room, or only when a new node had come."""
+"""How pods came to their nodes, pool by pool: as recorded, or as pods tell that still exist."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -8,34 +8,32 @@ import pandas as pd
 from services.domain import frames, units
 from services.domain.headroom.room import requests
 from services.domain.objects import Pod
+from services.domain.startup.placing import came_for
+from services.domain.startup.summary import SERVED, served
 
 STARTS = {
     "cluster": "str",
     "namespace": "str",
+    "team": "str",
     "pod": "str",
-    "node": "str",
     "pool": "str",
     "model": "str",
     "resource": "str",
     "created_at": "datetime64[us, UTC]",
     "wait_s": "float64",  # from creation to the scheduler's decision
-    "start": "str",  # one of KINDS
+    "cold": "boolean",  # the node came for it
+    "headroom": "boolean",  # always NA: a pod does not tell whose room it took
 }
-"""One row per GPU pod that was given a node in the window, as long as the pod exists."""
+"""One row per GPU pod that was given a node in the window, as long as the pod exists; named as in recorded starts."""
 
-KINDS = ("warm", "waited", "cold")
-"""warm    the node was there before the pod and the pod was placed at once
-waited  the node was there and the pod had to wait until others left
-cold    the node came for it: it joined after the pod was created
-"""
-
-AT_ONCE = timedelta(seconds=30)
-"""A scheduler's pass, a preemption and clocks that differ; a pod placed within it has not waited."""
-COINCIDENCE = timedelta(seconds=30)
-"""A node that joined so shortly before the pod was already on its way for somebody and is counted as new."""
+KINDS = tuple(how for how in SERVED if how != "unknown")
+"""How starts are told apart; :mod:`services.domain.startup.summary` says what the words mean."""
+KEYS = ["pool", "model", "resource"]
 
 
-def starts(cluster: str, pods: Iterable[Pod], nodes: pd.DataFrame, since: datetime) -> pd.DataFrame:
+def starts(
+    cluster: str, pods: Iterable[Pod], nodes: pd.DataFrame, since: datetime, team_of: Callable[[Pod], str]
+) -> pd.DataFrame:
     """Frame :data:`STARTS` of the pods created after ``since``; placeholders must not be among them.
 
     ``nodes``: :data:`services.domain.inventory.NODES`. Pods whose node is gone are left out: it cannot be told how old
@@ -54,13 +52,21 @@ def starts(cluster: str, pods: Iterable[Pod], nodes: pd.DataFrame, since: dateti
         if not asked:
             continue
         pool, model, joined = here
-        wait = max(scheduled - created, timedelta(0))
-        kind = "cold" if joined > created - COINCIDENCE else "warm" if wait <= AT_ONCE else "waited"
+        wait_s = max(scheduled - created, timedelta(0)).total_seconds()
         rows.append(
-            (cluster, pod.metadata.namespace, pod.metadata.name, pod.spec.node_name, pool, model, asked[0], created,
-             wait.total_seconds(), kind)
+            (cluster, pod.metadata.namespace, team_of(pod), pod.metadata.name, pool, model, asked[0], created, wait_s,
+             came_for(joined, created), None)
         )  # fmt: skip
     return frames.table(STARTS, rows)
+
+
+def counted(started: pd.DataFrame) -> pd.DataFrame:
+    """How many starts came to their nodes in which way, by :data:`KEYS`: one column for each of :data:`KINDS`.
+
+    ``started``: :data:`STARTS`, or recorded starts. Those of which it is not known are in no column.
+    """
+    how = served(started)
+    return started[KEYS].assign(**{kind: how[kind] for kind in KINDS}).groupby(KEYS)[list(KINDS)].sum().astype("int64")
 
 
 def _scheduled(pod: Pod) -> datetime | None:

@@ -13,7 +13,7 @@ from services.domain.change.patch import at as value_at
 from services.domain.headroom import MODEL, NAMESPACE, POOL, SHAPE, balloon, ours, placeholder
 from services.domain.headroom.growth import Growth
 from services.domain.headroom.room import requests
-from services.domain.headroom.starts import KINDS
+from services.domain.headroom.starts import KEYS, KINDS, counted
 from services.domain.objects import Event, Generic, Pod
 
 HEADROOM = {
@@ -30,18 +30,24 @@ HEADROOM = {
     "method": "str",  # placeholder, buffer, both, none
     "usd_per_day": "float64",  # list price of what ready units hold; NaN when unpriced
     "unit_usd_per_day": "float64",  # list price of one unit of the resource; NaN when unpriced
-    "used": "float64",  # times a real pod took a unit's place, as far as events reach back; NaN when unreadable
-    "starts": "int64",  # GPU pods placed in the window, those that are gone not counted
-    "warm": "int64",  # of these, placed at once on a node that was there
-    "waited": "int64",  # of these, placed on a node that was there once others had left
-    "cold": "int64",  # of these, placed on a node that came for them
-    "warm_ratio": "float64",  # warm over starts; NaN without starts
+    "used": "float64",  # starts by headroom and what was ordered; not recorded: as events tell, NaN when unreadable
+    "ordered": "float64",  # of these, nodes ordered for a buffer, as far as events reach back; NaN when unreadable
+    "starts": "int64",  # GPU pods placed in the window of which it is known how; where unrecorded, those not yet gone
+    "warm": "int64",  # of these, by the words of services.domain.startup.summary; unrecorded, with those by headroom
+    "headroom": "float64",  # NaN where starts are not recorded
+    "waited": "int64",
+    "cold": "int64",
+    "at_once_ratio": "float64",  # warm and by headroom over starts; NaN without starts
     "balloons": "int64",  # placeholder pods somebody else made
     "autoscaler": "str",  # "" when none is known
     "limit": "float64",  # most units the autoscaler may grow the pool to; NaN when unlimited or not known
     "more": "float64",  # units it may still add; NaN when unlimited or not known
 }
 """One row per cluster, pool, GPU model and resource."""
+
+_COUNTS = ("starts", "warm", "headroom", "waited", "cold", "at_once_ratio")
+ROOM = {name: dtype for name, dtype in HEADROOM.items() if name not in _COUNTS}
+"""The part of :data:`HEADROOM` that says nothing of starts; ``used`` is as events tell."""
 
 PLACED = {"pool": "str", "model": "str", "resource": "str", "gpus": "float64", "ready": "bool", "ours": "bool",
           "usd_per_day": "float64"}  # fmt: skip
@@ -133,9 +139,6 @@ def last_seen(event: Event) -> datetime | None:
     return series or event.last_timestamp or event.event_time or event.metadata.creation_timestamp
 
 
-_KEYS = ["pool", "model", "resource"]
-
-
 def table(
     cluster: str,
     nodes: pd.DataFrame,
@@ -145,10 +148,9 @@ def table(
     placeholders: pd.DataFrame,
     kept_frame: pd.DataFrame,
     used: Mapping[str, int] | None,
-    started: pd.DataFrame,
     growth: Mapping[tuple[str, str], Growth],
 ) -> pd.DataFrame:
-    """Frame :data:`HEADROOM` of one cluster, by pool, model and resource.
+    """Frame :data:`ROOM` of one cluster, by pool, model and resource.
 
     ``nodes`` with occupancy and price; ``claims`` None when pods cannot be read, ``used`` None when events cannot.
     ``growth`` is by pool and resource. A pool that has no node yet has a row when it is known to grow.
@@ -160,19 +162,17 @@ def table(
             [(pool, "", resource, 0.0, 0.0, math.nan, math.nan) for pool, resource in empty], columns=list(rows)
         )
         rows = pd.concat([rows, more], ignore_index=True) if len(rows) else more
-    index = pd.MultiIndex.from_frame(rows[_KEYS])
+    index = pd.MultiIndex.from_frame(rows[KEYS])
     mine = placeholders[placeholders["ours"]]
     wanted = _placed_in(kept_frame, rows)
-    by_row = mine.groupby(_KEYS)
-    ready = _count(by_row["ready"].sum(), index) + _count(wanted.groupby(_KEYS)["ready"].sum(), index)
-    there = _count(wanted.groupby(_KEYS)["set"].sum(), index)
-    begun = {kind: _count(started[started["start"] == kind].groupby(_KEYS).size(), index) for kind in KINDS}
-    total = np.sum(list(begun.values()), axis=0)
+    by_row = mine.groupby(KEYS)
+    ready = _count(by_row["ready"].sum(), index) + _count(wanted.groupby(KEYS)["ready"].sum(), index)
+    there = _count(wanted.groupby(KEYS)["set"].sum(), index)
     grows = [
         growth.get((pool, resource), Growth()) for pool, resource in zip(rows["pool"], rows["resource"], strict=True)
     ]
-    held = mine.assign(usd=mine["usd_per_day"].where(mine["ready"], 0.0)).groupby(_KEYS)["usd"].sum(min_count=1)
-    unknown = mine[mine["ready"] & mine["usd_per_day"].isna()].groupby(_KEYS).size().reindex(index).fillna(0).to_numpy()
+    held = mine.assign(usd=mine["usd_per_day"].where(mine["ready"], 0.0)).groupby(KEYS)["usd"].sum(min_count=1)
+    unknown = mine[mine["ready"] & mine["usd_per_day"].isna()].groupby(KEYS).size().reindex(index).fillna(0).to_numpy()
     whole = rows.assign(
         cluster=cluster,
         set=there,
@@ -180,20 +180,35 @@ def table(
         pending=np.maximum(there - ready, 0),
         method=_methods(wanted, index),
         usd_per_day=np.where(unknown > 0, np.nan, held.reindex(index).fillna(0.0).to_numpy())
-        + _count(wanted.groupby(_KEYS)["ready"].sum(), index) * rows["unit_usd_per_day"].fillna(0.0).to_numpy(),
-        used=_used(wanted, used, index),
-        starts=total,
-        **begun,
-        warm_ratio=np.divide(begun["warm"], total, out=np.full(len(rows), np.nan), where=total > 0),
-        balloons=_count(placeholders[~placeholders["ours"]].groupby(_KEYS).size(), index),
+        + _count(wanted.groupby(KEYS)["ready"].sum(), index) * rows["unit_usd_per_day"].fillna(0.0).to_numpy(),
+        used=np.nan if used is None else _used(wanted, used, index),
+        ordered=_used(wanted[wanted["method"] == "buffer"], used, index),
+        balloons=_count(placeholders[~placeholders["ours"]].groupby(KEYS).size(), index),
         autoscaler=[one.by for one in grows],
         limit=[one.limit if math.isfinite(one.limit) else math.nan for one in grows],
         more=[one.more if math.isfinite(one.more) else math.nan for one in grows],
     )
-    ordered = whole.sort_values(
-        ["set", "cold", "pool", "resource"], ascending=[False, False, True, True], kind="stable"
+    return frames.conform(whole, ROOM)
+
+
+def with_starts(room: pd.DataFrame, started: pd.DataFrame, *, recorded: bool) -> pd.DataFrame:
+    """Frame :data:`HEADROOM` of one cluster from its :data:`ROOM` and what started there.
+
+    ``started``: recorded starts, or :data:`services.domain.headroom.starts.STARTS` where they are not ``recorded``.
+    """
+    index = pd.MultiIndex.from_frame(room[KEYS])
+    found = counted(started).reindex(index, fill_value=0).reset_index(drop=True).set_axis(room.index)
+    total, at_once = found.sum(axis=1), found["warm"] + found["headroom"]
+    kept = found["headroom"].astype("float64") if recorded else pd.Series(np.nan, index=room.index)
+    whole = room.assign(
+        **{kind: found[kind] for kind in KINDS if kind != "headroom"},
+        headroom=kept,
+        used=kept + room["ordered"] if recorded else room["used"],
+        starts=total,
+        at_once_ratio=(at_once / total).where(total > 0),
     )
-    return frames.conform(ordered, HEADROOM)
+    sort = whole.sort_values(["set", "cold", "pool", "resource"], ascending=[False, False, True, True], kind="stable")
+    return frames.conform(sort, HEADROOM)
 
 
 def _rooms(nodes: pd.DataFrame, unit_frame: pd.DataFrame, claims: pd.DataFrame | None) -> pd.DataFrame:
@@ -214,7 +229,7 @@ def _rooms(nodes: pd.DataFrame, unit_frame: pd.DataFrame, claims: pd.DataFrame |
         free=left.where(open_, 0.0),
         usd=offered["fraction"].to_numpy() * place["price"].to_numpy() * 24,
     )
-    grouped = rows.groupby(_KEYS, sort=True)
+    grouped = rows.groupby(KEYS, sort=True)
     return pd.DataFrame(
         {
             "free": grouped["free"].sum(min_count=1),
@@ -237,12 +252,10 @@ def _count(values: pd.Series, index: pd.MultiIndex) -> np.ndarray:
 
 
 def _methods(wanted: pd.DataFrame, index: pd.MultiIndex) -> list[str]:
-    known = wanted.groupby(_KEYS)["method"].agg(set).reindex(index)
+    known = wanted.groupby(KEYS)["method"].agg(set).reindex(index)
     return ["none" if not isinstance(one, set) else "both" if len(one) > 1 else min(one) for one in known]
 
 
 def _used(wanted: pd.DataFrame, used: Mapping[str, int] | None, index: pd.MultiIndex) -> np.ndarray:
-    if used is None:
-        return np.full(len(index), np.nan)
-    times = wanted.assign(times=[used.get(name, 0) for name in wanted["name"]]).groupby(_KEYS)["times"].sum()
-    return times.reindex(index).fillna(0.0).to_numpy(dtype="float64")
+    times = wanted.assign(times=[math.nan if used is None else used.get(name, 0) for name in wanted["name"]])
+    return times.groupby(KEYS)["times"].sum(min_count=1).reindex(index, fill_value=0.0).to_numpy(dtype="float64")

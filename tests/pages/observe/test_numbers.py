@@ -10,12 +10,12 @@ from tests.pages.opening import figures, opened, table, tiles, words
 
 def test_the_overview_says_what_was_worked_out() -> None:
     assert tiles(opened(tiny.sources(), "overview")) == {
-        "Utilisation, 24h": ("55 %", "15 points below the 70 % target"),  # 8.2 / 15; 70 − 54.67 = 15.33
+        "Utilisation, 24h": ("55 %", "15 points below 70 %"),  # 8.2 / 15; 70 − 54.67 = 15.33
         "Free GPUs": ("1", "of 16 on 2 nodes"),
         "Unmet demand": ("1 pod", "20 min: No free GPU"),
         "GPUs out of use": ("1", "1 node affected"),
         "Warm headroom": ("0 units", "nothing is kept warm"),
-        "Warm starts, 24h": ("—", "no start in the window"),
+        "Room at once, 24h": ("—", "no start in the window"),
         "Sharing would free": ("0 GPUs", "no pool would gain"),
         "Changes, 24h": ("—", ""),
     }

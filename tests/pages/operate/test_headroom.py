@@ -1,6 +1,8 @@
 """What stands on the Headroom page over the pool worked out in tests/warm.py."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from pages.operate._headroom_table import COLUMNS
 from services.domain.headroom import Shape, Want
 from services.domain.headroom.findings import pool_name
 from services.domain.scope import Scope
+from services.domain.startup import Phase
 from services.headroom import read
 from services.ports import Sources
-from tests import memory, tiny, warm
+from tests import memory, started, tiny, warm
 from tests.conftest import NOW, Inline
 from tests.pages.desk import laid
 from tests.pages.opening import APP, ENTRIES, opened, rerun, table, tiles, words
@@ -37,12 +40,37 @@ def test_the_page_says_what_was_worked_out() -> None:
     assert tiles(at) == {
         "Warm units": ("0", "nothing is kept warm"),
         "Cost per day": ("$0.00", "for warm units, at list prices"),
-        "Served warm, 24h": ("100 %", "1 of 1 start"),
+        "Room at once, 24h": ("100 %", "1 of 1 start"),
         "Used": ("0 times", "no events to be read"),
     }
     (row,) = table(at, COLUMNS).to_dict("records")
     assert (row["pool"], row["free"], row["set"], row["method"], row["more"]) == ("spot", 1, 0, "none", 1)
     assert [one.label for one in at.button if one.key == "headroom_apply"] == []
+
+
+def test_recorded_starts_are_counted_alike_here_and_on_the_startup_page(tmp_path: Path) -> None:
+    """Two warm starts, one by headroom, one that waited a minute for room: three of four found room at once."""
+    load = {Phase.LOAD: 60}
+    spot = [
+        started.start("a", 50, load, pool="spot"),
+        started.start("b", 60, load, pool="spot"),
+        started.start("c", 70, load, pool="spot", headroom=True),
+        started.start("d", 80, {Phase.WAIT: 60, **load}, pool="spot"),
+    ]
+    with started.kept(tmp_path, [replace(one, model="T4") for one in spot], CLUSTER) as database:
+        started.alive(database, NOW, CLUSTER, since=(NOW - timedelta(days=1)).isoformat())
+        given = replace(sources(), work=database)
+        at, startup = opened(given, "headroom"), opened(given, "startup")
+        (row,) = table(at, COLUMNS).to_dict("records")
+        assert tiles(at)["Room at once, 24h"] == ("75 %", "3 of 4 starts")
+        assert tiles(at)["Used"] == ("1 time", "in the last 24h")
+        assert [row[name] for name in ("starts", "warm", "headroom", "waited", "cold")] == [4, 2, 1, 1, 0]
+        assert "4 starts; their nodes: warm 50 %, by headroom 25 %, waited 25 %." in words(startup).replace("\\", "")
+        assert "still exist" not in words(at)
+
+
+def test_where_starts_are_not_recorded_the_page_says_what_is_counted_instead() -> None:
+    assert "only those of pods that still exist are counted" in words(opened(sources(), "headroom"))
 
 
 def test_a_pool_in_the_link_shows_what_one_unit_takes() -> None:

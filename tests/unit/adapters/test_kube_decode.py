@@ -114,3 +114,44 @@ def test_an_error_line_carries_the_status():
 def test_a_line_that_cannot_be_read_is_an_error(bad):
     with pytest.raises(msgspec.DecodeError):
         Decoder(KINDS["pods"]).change(bad)
+
+
+def test_what_starts_of_replicas_share_is_held_once():
+    def pod(number):
+        probe = {"periodSeconds": 5, "failureThreshold": 120}
+        main = {"name": "main", "image": "a:1", "imagePullPolicy": "Always", "startupProbe": probe}
+        ended = {"terminated": {"reason": "Reason of an end", "exitCode": 1}}
+        return {
+            "metadata": {"name": f"p{number}"},
+            "spec": {"containers": [main], "schedulingGates": [{"name": "example.com/gate"}]},
+            "status": {"containerStatuses": [{"name": "main", "lastState": ended}]},
+        }
+
+    first, second = Decoder(KINDS["pods"]).page(listed(pod(1), pod(2))).objects
+    assert first.spec.containers[0].startup_probe.failure_threshold == 120
+    assert first.spec.containers[0].startup_probe is second.spec.containers[0].startup_probe
+    assert first.spec.containers[0].image_pull_policy is second.spec.containers[0].image_pull_policy
+    assert first.spec.scheduling_gates[0].name is second.spec.scheduling_gates[0].name
+    ends = [one.status.container_statuses[0].last_state.terminated for one in (first, second)]
+    assert ends[0].reason is ends[1].reason
+    assert ends[0].reason == "Reason of an end"
+
+
+def test_names_of_images_on_nodes_are_held_once_and_their_sizes_kept():
+    def node(number):
+        names = [f"registry.example.com/chat@sha256:{7:064x}", "registry.example.com/chat:7"]
+        return {"metadata": {"name": f"n{number}"}, "status": {"images": [{"names": names, "sizeBytes": 9}, {}]}}
+
+    first, second = Decoder(KINDS["nodes"]).page(listed(node(1), node(2))).objects
+    assert first.status.images[0].size_bytes == 9
+    assert first.status.images[0].names == second.status.images[0].names
+    assert all(a is b for a, b in zip(first.status.images[0].names, second.status.images[0].names, strict=True))
+    assert not first.status.images[1].names
+
+
+def test_an_event_says_which_container_is_meant():
+    about = {"kind": "Pod", "name": "p", "fieldPath": "spec.containers{main}"}
+    events = [{"metadata": {"name": f"e{i}"}, "involvedObject": about, "reason": "Pulled"} for i in range(2)]
+    first, second = Decoder(KINDS["events"]).page(listed(*events)).objects
+    assert first.involved_object.field_path == "spec.containers{main}"
+    assert first.involved_object.field_path is second.involved_object.field_path

@@ -36,7 +36,7 @@ class Kept:
         self.rows, self.error = rows, error
         self.operations = self
 
-    def __call__(self) -> "Kept":
+    def reading(self) -> "Kept":
         return self
 
     def __enter__(self) -> "Kept":

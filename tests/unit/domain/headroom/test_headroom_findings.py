@@ -11,8 +11,8 @@ from services.domain.headroom.table import HEADROOM
 ROW = {
     "cluster": "east", "pool": "spot", "model": "T4", "resource": "nvidia.com/gpu", "free": 0.0, "largest_free": 0.0,
     "per_node": 1.0, "set": 0, "ready": 0, "pending": 0, "method": "none", "usd_per_day": 0.0, "unit_usd_per_day": 5.05,
-    "used": 0.0, "starts": 8, "warm": 3, "waited": 0, "cold": 5, "warm_ratio": 0.375, "balloons": 0,
-    "autoscaler": "Karpenter", "limit": 10.0, "more": 2.0,
+    "used": 0.0, "ordered": 0.0, "starts": 8, "warm": 3, "headroom": 0.0, "waited": 0, "cold": 5,
+    "at_once_ratio": 0.375, "balloons": 0, "autoscaler": "Karpenter", "limit": 10.0, "more": 2.0,
 }  # fmt: skip
 
 

@@ -5,12 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from services.domain import allocation, inventory
+from services.domain import allocation, frames, inventory
 from services.domain.headroom import OURS, POOL, SHAPE, Place, Shape
 from services.domain.headroom import objects as headroom_objects
+from services.domain.headroom import table as headroom_table
 from services.domain.headroom.growth import KARPENTER, Growth
 from services.domain.headroom.starts import STARTS
-from services.domain.headroom.table import HEADROOM, KEPT, PLACED, kept, placed, table, uses
+from services.domain.headroom.table import HEADROOM, KEPT, PLACED, kept, placed, table, uses, with_starts
 from services.domain.objects import Event, EventSeries, Generic, Meta, Pod, PodSpec, Reference
 from tests import factories
 from tests.factories import NOW
@@ -61,8 +62,9 @@ def estate(*pods: Pod) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 def rows(*pods: Pod, kept_frame: pd.DataFrame | None = None, **more: object) -> pd.DataFrame:
     nodes, units, claims = estate(*pods)
-    given: dict[str, object] = {"used": {}, "started": STARTED, "growth": {}, **more}
-    return table(
+    given: dict[str, object] = {"used": {}, "started": STARTED, "recorded": False, "growth": {}, **more}
+    started, recorded = given.pop("started"), given.pop("recorded")
+    room = table(
         "c",
         nodes,
         units,
@@ -70,25 +72,28 @@ def rows(*pods: Pod, kept_frame: pd.DataFrame | None = None, **more: object) -> 
         placeholders=placed(pods, nodes, units),
         kept_frame=kept([], []) if kept_frame is None else kept_frame,
         **given,  # type: ignore[arg-type]
-    ).set_index("resource")
+    )
+    return with_starts(room, started, recorded=recorded).set_index("resource")  # type: ignore[arg-type]
 
 
-STARTED = pd.DataFrame(
-    [
-        ("c", "ns", f"p{i}", "n1", "h100", "H100 80GB HBM3", GPU, NOW, 1.0, kind)
-        for i, kind in enumerate(["warm"] * 3 + ["cold"])
-    ],
-    columns=list(STARTS),
-).astype(STARTS)
+def came(*starts: tuple[float, bool, bool | None], resource: str = GPU) -> pd.DataFrame:
+    """Starts in pool h100: how long each waited for room, whether its node came for it, whether room was kept."""
+    where = "c", "ns", "team", "p", "h100", "H100 80GB HBM3", resource, NOW
+    return frames.table(STARTS, [(*where, *start) for start in starts])
+
+
+STARTED = came((1.0, False, None), (2.0, False, None), (30.0, False, None), (300.0, True, None))
 
 
 def test_every_column_is_there_even_of_nothing() -> None:
     nodes, units, claims = (frame.iloc[:0] for frame in estate())
     empty = table(
-        "c", nodes, units, claims, placeholders=placed([], nodes, units), kept_frame=kept([], []), used={},
-        started=STARTED.iloc[:0], growth={},
-    )  # fmt: skip
-    assert {name: str(kind) for name, kind in empty.dtypes.items()} == HEADROOM
+        "c", nodes, units, claims, placeholders=placed([], nodes, units), kept_frame=kept([], []), used={}, growth={}
+    )
+    assert {name: str(kind) for name, kind in empty.dtypes.items()} == headroom_table.ROOM
+    for recorded in (True, False):
+        whole = with_starts(empty, STARTED.iloc[:0], recorded=recorded)
+        assert {name: str(kind) for name, kind in whole.dtypes.items()} == HEADROOM
     assert {name: str(kind) for name, kind in placed([], nodes, units).dtypes.items()} == PLACED
     assert {name: str(kind) for name, kind in kept([], []).dtypes.items()} == KEPT
 
@@ -133,8 +138,30 @@ def test_what_is_not_ours_keeps_nothing() -> None:
 
 def test_starts_are_told_apart_and_their_share_is_of_all() -> None:
     row = rows().loc[GPU]
-    assert (row["starts"], row["warm"], row["waited"], row["cold"], row["warm_ratio"]) == (4, 3, 0, 1, 0.75)
-    assert math.isnan(rows().loc[MIG, "warm_ratio"]), "without starts there is no share"
+    assert (row["starts"], row["warm"], row["waited"], row["cold"], row["at_once_ratio"]) == (4, 3, 0, 1, 0.75)
+    assert math.isnan(row["headroom"]), "pods do not tell whose room they took"
+    assert math.isnan(rows().loc[MIG, "at_once_ratio"]), "without starts there is no share"
+
+
+def test_recorded_starts_say_how_often_kept_room_was_used_whatever_events_are_left() -> None:
+    """By headroom 2, warm 1, waited 1, cold 1: 3 of 5 found room at once."""
+    starts = came((1.0, False, True), (2.0, False, True), (3.0, False, False), (31.0, False, False), (9.0, True, False))
+    frame = kept([deployment(1)], [])
+    for used in ({}, {"warm-h100-1x-gpu": 7}, None):
+        row = rows(kept_frame=frame, started=starts, recorded=True, used=used).loc[GPU]
+        assert (row["used"], row["ordered"]) == (2, 0)
+        assert (row["starts"], row["headroom"], row["warm"], row["waited"], row["cold"]) == (5, 2, 1, 1, 1)
+        assert row["at_once_ratio"] == 0.6
+
+
+def test_what_a_buffer_ordered_is_known_from_events_alone() -> None:
+    frame = kept([deployment(1)], [buffer(1)])
+    starts = came((1.0, False, True), resource=MIG)
+    row = rows(kept_frame=frame, started=starts, recorded=True, used={"b": 4}).loc[MIG]
+    assert (row["used"], row["ordered"], row["headroom"]) == (5, 4, 1)
+    unreadable = rows(kept_frame=frame, started=starts, recorded=True, used=None)
+    assert math.isnan(unreadable.loc[MIG, "used"])
+    assert unreadable.loc[GPU, "used"] == 0, "it keeps no buffer"
 
 
 def test_uses_are_preemptions_of_our_placeholders_within_the_window() -> None:
@@ -181,6 +208,6 @@ def test_a_placeholder_on_a_node_without_a_price_makes_the_cost_unknown() -> Non
     bare = nodes.assign(price=np.nan)
     found = table(
         "c", bare, units, claims, placeholders=placed([pause("a")], bare, units), kept_frame=kept([deployment(1)], []),
-        used={}, started=STARTED, growth={},
+        used={}, growth={},
     )  # fmt: skip
     assert found.set_index("resource")["usd_per_day"].isna().to_dict() == {GPU: True, MIG: False}

@@ -1,14 +1,22 @@
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from db.work import Database
 from services.domain.change.refs import Ref
 from services.domain.headroom.table import HEADROOM
 from services.domain.scope import Scope, Sight
+from services.domain.startup import Phase
+from services.domain.startup.frame import StartRecord
 from services.headroom import read, shapes
-from services.ports import ClusterSource, Sources, StoreState
+from services.ports import ClusterSource, Sources, StoreState, Work
 from services.reading import Absence
-from tests import memory, tiny, warm
+from services.startup import board
+from tests import memory, started, tiny, warm
 from tests.conftest import NOW, Inline
 from tests.warm import CLUSTER, GPU, T4_DAY_USD, WarmCluster
 
@@ -45,6 +53,123 @@ def test_the_summary_adds_up_over_clusters() -> None:
     assert both is not None
     assert (both.units, both.ready, both.usd_per_day, both.starts, both.warm, both.used) == (0, 0, 0.0, 2, 2, 0)
     assert both.used_since is None, "there is no event"
+
+
+def recorded(**changes: object) -> StartRecord:
+    """A start of the last hour in pool spot that was placed within 10 seconds on a node that was there."""
+    how: dict[str, Any] = {
+        "uid": "r",
+        "minutes_ago": 30,
+        "phases": {Phase.WAIT: 10, Phase.LOAD: 60},
+        "pool": "spot",
+        **changes,
+    }
+    return replace(started.start(**how), model="T4")
+
+
+MIXED = [
+    recorded(uid="warm"),
+    recorded(uid="kept", headroom=True),
+    recorded(uid="kept again", headroom=True, phases={Phase.WAIT: 40, Phase.LOAD: 60}),
+    recorded(uid="waited", phases={Phase.WAIT: 31, Phase.LOAD: 60}),
+    recorded(uid="cold", cold=True, namespace="lab", team="research"),
+    recorded(uid="not known", cold=None, headroom=None),
+    recorded(uid="too old", minutes_ago=25 * 60),
+    recorded(uid="its pool has no node left", pool="gone"),
+    recorded(uid="no node yet", pool="", cold=None, headroom=None),
+]
+"""In pool spot 1 warm, 2 by headroom, 1 that waited, 1 cold; 1 warm elsewhere."""
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Database]:
+    with started.kept(tmp_path, MIXED, CLUSTER) as database:
+        yield database
+
+
+def test_starts_are_those_recorded_and_the_same_as_on_the_startup_page(record: Database) -> None:
+    started.alive(record, NOW, CLUSTER, since=(NOW - timedelta(days=2)).isoformat())
+    given = replace(sources(WarmCluster()), work=record)
+    answer = read.pools(given, ALL)
+    assert answer.value is not None
+    assert answer.notes == ()
+    (row,) = answer.value.to_dict("records")
+    assert (row["starts"], row["warm"], row["headroom"], row["waited"], row["cold"]) == (5, 1, 2, 1, 1)
+    assert (row["at_once_ratio"], row["used"]) == (0.6, 2)
+    tiles, page = read.summary(given, ALL).value, board.totals(given, ALL).value
+    assert tiles is not None
+    assert page is not None
+    assert (tiles.recorded, tiles.starts, tiles.used) == (True, 6, 2)
+    assert (tiles.warm, tiles.headroom, tiles.waited, tiles.cold) == (2, 2, 1, 1)
+    assert (page.warm, page.headroom, page.waited, page.cold, page.unknown) == (2, 2, 1, 1, 2)
+
+
+def test_recorded_starts_are_those_of_the_scope_that_are_seen(record: Database) -> None:
+    started.alive(record, NOW, CLUSTER)
+    given = replace(sources(WarmCluster()), work=record)
+    for scope in (
+        replace(ALL, namespace="lab"),
+        replace(ALL, team="research"),
+        replace(ALL, sees=Sight(namespaces=frozenset({"lab"}))),
+    ):
+        found = read.summary(given, scope).value
+        assert found is not None
+        assert (found.starts, found.cold, found.used) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("since", "share", "note"),
+    [
+        (timedelta(hours=5), None, "tee: starts are recorded without a break since 03 Jun 07:00 UTC; of earlier ones"),
+        (timedelta(hours=5), (3, 6), "tee: the past is being filled in"),
+        (timedelta(hours=5), (6, 6), ""),
+        (timedelta(hours=24), None, ""),
+    ],
+)
+def test_a_record_that_does_not_reach_back_far_enough_says_so(
+    record: Database, since: timedelta, share: tuple[int, int] | None, note: str
+) -> None:
+    started.alive(record, NOW, CLUSTER, since=(NOW - since).isoformat())
+    if share is not None:
+        with record() as unit:
+            unit.starts.set_mark(CLUSTER, "backfill", {"done": share[0], "of": share[1]}, NOW)
+            unit.commit()
+    answer = read.summary(replace(sources(WarmCluster()), work=record), ALL)
+    assert answer.value is not None
+    assert answer.value.recorded
+    assert [one.startswith(note) for one in answer.notes] == ([True] if note else [])
+
+
+def fallen_back(work: object) -> str:
+    """What is said when starts are counted from pods: chat-1, which was placed at once."""
+    answer = read.summary(replace(sources(WarmCluster()), work=cast("Work | None", work)), ALL)
+    assert answer.value is not None
+    assert not answer.value.recorded
+    assert (answer.value.starts, answer.value.warm, answer.value.headroom, answer.value.used) == (1, 1, None, 0)
+    (note,) = answer.notes
+    return note
+
+
+def test_where_starts_are_not_recorded_pods_that_still_exist_are_counted(record: Database) -> None:
+    rest = "only those of pods that still exist are counted."
+    assert fallen_back(None) == f"Starts are not recorded: {rest}"
+    assert fallen_back(record) == f"tee: starts are not being recorded: {rest}", "nobody has looked yet"
+    started.alive(record, NOW - timedelta(minutes=16), CLUSTER)
+    assert fallen_back(record) == f"tee: starts are not being recorded: {rest}", "nobody looks any more"
+
+
+def test_while_the_record_cannot_be_read_pods_that_still_exist_are_counted(tmp_path: Path) -> None:
+    unmigrated = Database(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    assert fallen_back(unmigrated) == (
+        "The recorded starts cannot be read: only those of pods that still exist are counted."
+    )
+    unmigrated.close()
+
+
+def test_pods_of_namespaces_somebody_may_not_see_are_not_counted() -> None:
+    given = sources(WarmCluster())
+    assert read.summary(given, replace(ALL, sees=Sight(namespaces=frozenset({"web"})))).value.starts == 1  # type: ignore[union-attr]
+    assert read.summary(given, replace(ALL, sees=Sight(namespaces=frozenset({"other"})))).value.starts == 0  # type: ignore[union-attr]
 
 
 def test_the_scope_narrows_to_pool_and_model() -> None:

@@ -1,0 +1,1 @@
+"""Starts of GPU pods: what is recorded of them, and what would make them faster."""
