@@ -1,5 +1,6 @@
 """What all tests share: the clock, a database server, and (see below) the demo's sources."""
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -14,6 +16,7 @@ from services.ports import Sources, Work
 from tests import image, postgresql
 from tests.needs import need
 
+_NUMBERS = itertools.count(1)
 _FLAGS = [
     "--no-first-run",
     "--disable-background-networking",
@@ -46,6 +49,20 @@ def postgresql_server() -> Iterator[str]:
     """The socket folder of a PostgreSQL server that lives as long as the test run."""
     with postgresql.server() as folder:
         yield folder
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database, on either engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'console.sqlite3'}"
+        return
+    folder = request.getfixturevalue("postgresql_server")
+    name = f"test_{next(_NUMBERS)}"
+    with psycopg.connect(host=folder, user="postgres", dbname="postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        yield f"postgresql+psycopg://postgres@/{name}?host={folder}"
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")

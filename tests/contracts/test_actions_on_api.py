@@ -35,7 +35,7 @@ from tests.worlds import Json, budget, path
 _SERVED = {"Node", "Namespace", "Pod", "ConfigMap", "Deployment", "DaemonSet", "PriorityClass", "PodDisruptionBudget",
            "ResourceQuota"}  # fmt: skip
 """Kinds that are there without custom resources."""
-_OURS = ("web", "llm", proving.SPACE, "gpu-headroom")
+_OURS = ("web", "llm", proving.SPACE, "gpu-headroom", "gpu-prepull")
 
 
 class Ask(Protocol):
@@ -190,7 +190,7 @@ def _cleared(world: RequestWorld) -> None:
                 with suppress(AssertionError):
                     world.remove(body)
     for space in world.all("Namespace"):
-        if space["metadata"]["name"] == "gpu-headroom":
+        if space["metadata"]["name"] in ("gpu-headroom", "gpu-prepull"):
             with suppress(AssertionError):
                 world.remove(space)
     world.collect()

@@ -17,6 +17,7 @@ TITLES = {
     "/": "Overview",
     "/utilisation": "Utilisation",
     "/workloads": "Workloads",
+    "/startup": "Startup",
     "/headroom": "Headroom",
     "/sharing": "Sharing",
     "/fallback-edit": "Fallbacks",

@@ -24,6 +24,7 @@ _CLOSED_TAB = re.compile(
     re.MULTILINE,
 )
 _LOGS = pytest.StashKey[dict[Path, int]]()
+SPOT = "demo-east · t4-spot · T4 · nvidia.com/gpu"
 Visit = Callable[..., Tab]
 Serve = Callable[..., serving.Served]
 
@@ -77,6 +78,8 @@ class Begun:
     clicks: int
     changes: set[tuple[str, str, str, str]]
     progress: str
+    says: str
+    """What it is, in the words of its review."""
 
 
 @contextmanager
@@ -92,20 +95,26 @@ def applied(hand: acting.Hand, at_work: str) -> Begun:
     """Apply what is in review, with a reason, and leave it at work."""
     one = hand.tab
     changes = acting.changes(acting.reviewed(one))
+    summary = one.keyed("review").locator("strong").first.inner_text()
     acting.why(one, "for the launch")
     hand.click(one.button("review_apply"))
     progress = acting.begun(one).keyed("progress")
     expect(progress).to_contain_text(at_work, timeout=acting.SOON_MS)
     said, clicks = progress.inner_text(), hand.clicks
     one.button("progress_audit").click()
-    return Begun(one.served, one.on("Audit").params["op"], clicks, changes, said)
+    return Begun(one.served, one.on("Audit").params["op"], clicks, changes, said, summary)
 
 
 @pytest.fixture(scope="session")
 def begun(chromium: Browser, acting_demo: serving.Served) -> Begun:
-    """A warm unit in a pool that is full: a node has to come for it, which takes minutes."""
-    with beginning(chromium, acting_demo, "/") as hand:
-        hand.click(hand.tab.main.get_by_role("button", name="Keep 1 unit of pool t4-spot warm"))
+    """One warm unit more than a pool has room for now: a node has to come for it, which takes minutes."""
+    with beginning(chromium, acting_demo, "/headroom", pool="t4-spot", headroom_pool=SPOT) as hand:
+        (row,) = hand.tab.rows(hand.tab.keyed("headroom_table"))
+        units = hand.tab.main.get_by_role("spinbutton", name="Warm units")
+        units.fill(str(int(row["Free now"]) + 1))
+        units.press("Enter")
+        expect(hand.tab.rest().keyed("headroom_apply")).to_contain_text(f"Keep {int(row['Free now']) + 1} unit")
+        hand.click(hand.tab.button("headroom_apply"))
         return applied(hand, "running Wait for nodes")
 
 

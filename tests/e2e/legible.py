@@ -18,9 +18,19 @@ _CONTRAST = """
     const part = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
     return 0.2126 * part(c[0]) + 0.7152 * part(c[1]) + 0.0722 * part(c[2]);
   };
+  // Of a figure's text: the bar or box it stands in, by its colour or that of its pattern's ground.
+  const within = (a, b) => a.x + a.width / 2 >= b.x && a.x + a.width / 2 <= b.right && b.y <= a.y + a.height / 2;
+  const paint = (shape) => {
+    const fill = getComputedStyle(shape).fill, pattern = /^url\\("?[^#]*#([^")]+)/.exec(fill);
+    const tile = pattern && document.getElementById(pattern[1])?.querySelector('rect');
+    return pattern ? (tile ? getComputedStyle(tile).fill : 'transparent') : fill;
+  };
   const ground = (element) => {
     const layers = [];
     for (let at = element; at; at = at.parentElement) layers.unshift(rgba(getComputedStyle(at).backgroundColor));
+    const shape = element.closest('g.point, g.annotation-text-g')?.querySelector('path, rect.bg');
+    const boxes = shape && [element, shape].map((each) => each.getBoundingClientRect());
+    if (shape && within(...boxes)) layers.push(rgba(paint(shape)));
     return layers.reduce((under, top) => over(top, under), [255, 255, 255, 1]);
   };
   const found = [];

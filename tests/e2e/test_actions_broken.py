@@ -16,6 +16,10 @@ from tests import serving
 from tests.e2e import acting
 from tests.e2e.conftest import Visit
 
+pytestmark = pytest.mark.logs(
+    "journal could not be read|record of operations could not be looked through"
+    "|Starts are remembered until it is back|the database is back"
+)
 FILE = "gpu-fleet-console.sqlite3"
 LABEL = "nvidia.com/device-plugin.config"
 
@@ -50,7 +54,6 @@ def label(file: Path, node: str, value: str) -> None:
     database.close()
 
 
-@pytest.mark.logs("journal could not be read|record of operations could not be looked through")
 def test_a_database_that_takes_no_writes_stops_the_change_with_a_sentence(visit: Visit, served: serving.Served) -> None:
     where = {"headroom_pool": "demo-west · l4-inference · L4 · nvidia.com/gpu", "live": "false"}
     tab = visit(served).open("/headroom", **where)

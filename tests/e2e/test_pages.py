@@ -14,6 +14,7 @@ LOOK_FOR = {
     "Overview": ["Where the GPUs go", "Free GPUs by pool"],
     "Utilisation": ["Distribution", "Trends", "Top wasters"],
     "Workloads": ["All workloads"],
+    "Startup": [],
     "Headroom": ["By pool", "Keep units warm"],
     "Sharing": ["By pool"],
     "Fallbacks": ["Model groups"],
