@@ -71,9 +71,8 @@ def test_a_database_that_takes_no_writes_stops_the_change_with_a_sentence(visit:
 def test_a_node_changed_behind_the_plans_back_stops_the_run_and_says_what_to_do(
     visit: Visit, served: serving.Served
 ) -> None:
-    asked = {"share_pool": "demo-west/l4-notebooks", "share_layout": "time-slicing-2"}
-    tab = visit(served).open("/sharing", **asked).on("Sharing")
-    tab.button("share_apply").click()
+    tab = visit(served).open("/", pool="l4-notebooks").on("Overview")
+    tab.main.get_by_role("button", name="Share 4 nodes × 2").click()  # a fifth comes and goes
     acting.reviewed(tab)
     node = tab.rows(tab.keyed("review_diff"))[0]["Object"]
     label(served.log.with_name(FILE), node.removeprefix("Node "), "ts4")
