@@ -78,12 +78,12 @@ def test_everything_is_as_it_was_in_the_end(
     tab = visit(acting_demo).open("/audit").on("Audit")
     for _ in range(MINUTES_MS // 5000):
         _, listed = download(tab, "audit_table_csv")
-        if all(row["state"] != "running" for row in listed):
+        if all(row["state"] != "Running" for row in listed):
             break
         tab.page.wait_for_timeout(5000)
         tab.page.reload()
         tab.on("Audit")
-    assert {row["state"] for row in listed} == {"done"}
+    assert {row["state"] for row in listed} == {"Done"}
     undone = [
         row for row in listed if row["summary"].startswith("Take back: ") or row["summary"].endswith(" no longer kept")
     ]
