@@ -8,6 +8,8 @@ GLOSSARY: dict[str, str] = {
     "time-sliced or MPS unit 1 ÷ replicas.",
     "Remainder": "What a MIG layout leaves unusable: slices of 3g + 3g sum to 6/7, the remainder is 1/7.",
     "Held": "Bound to pods, by the scheduler's own rule, whether or not anything runs on it.",
+    "Saving": "What a part of the books cost a day before a change, less what it cost a day after it; whole days, "
+    "without the day of the change.",
     "Free": "A pod could have it now: allocatable, unheld, on a ready node that is not cordoned. What our placeholders "
     "keep warm is free: they give way at once.",
     "Warm headroom": "Capacity kept ready on purpose for the next start, by placeholder pods that give way or by a "
@@ -49,6 +51,44 @@ GLOSSARY: dict[str, str] = {
     "Workload": "What owns pods: a Deployment, StatefulSet, Job, CronJob; a pod without an owner is its own.",
     "Team": "The team label of a pod, else of its namespace.",
     "Unmet demand": "Pods that ask for GPUs and have no node, hold a node and cannot start, or may not be created.",
+    "Used money": "Of money held, the share of the time its GPUs worked, where somebody measured it. What nobody "
+    "measured is neither used nor idle.",
+    "Idle money": "Free and warm (nobody holds it), held idle (held, measured and not used) and overhead (out of use, "
+    "and the remainder of MIG layouts).",
+    "Budget": "How much may be spent on what, per day, week, month or quarter. Of the fleet, a cluster or a GPU model "
+    "all money of those nodes counts, held or not; of a team, namespace or label what their pods held; of an API "
+    "provider what the gateway counted.",
+    "Even pace": "The amount spread evenly over the hours of the period.",
+    "Threshold": "A share of the amount at which somebody is told; also, where asked for, when the middle of the "
+    "landing is above the amount.",
+    "Landing": "Where the month or period will end: a range, from the days so far and the rhythm of the weeks before.",
+    "Volume, mix and price": "Why one stretch cost more than another. Volume: more or fewer GPU-hours. Mix: hours that "
+    "moved between instance types or capacity types. Price: the same hours at other prices. The three sum to the "
+    "change.",
+    "Spot saving": "What spot hours would have cost at on-demand list price, less what they cost; without those "
+    "whose list price is not known.",
+    "Rate card": "The installation's own prices, in numbered versions. Figures name the version they are counted with.",
+    "Break-even": "Tokens a day at which a model on own GPUs costs as much as through the API; above it own GPUs are "
+    "cheaper.",
+    "GPU-hour price": "What one physical GPU costs in an hour: its instance's whole price ÷ its GPUs, discounts taken "
+    "off.",
+    "Price basis": "Where a price is from: the rate card where it says one, else OpenCost, else a list price with its "
+    "date.",
+    "Unpriced": "No price is known. Counted in GPU-hours and left out of every amount; never counted as zero money.",
+    "Books": "For every hour: what the nodes cost, summed before anything was split, beside the sum of its parts.",
     "List price": "A published price without discounts. A GPU carries its instance's whole price ÷ its GPUs.",
     "Not collected": "The source answers, but nobody exports this figure. It is unknown, not zero.",
+    "Waste verbs": "Remove: every GPU of a pod is idle. Optimise: a pod holds several GPUs and never used some. "
+    "Share: a pod of one GPU would do with a MIG slice, a smaller model or a share. A pod's GPUs count in the first "
+    "that applies.",
+    "Confidence of advice": "High: at least 95 % of the expected samples are there and speak of three days or more. "
+    "Medium: 80 % and 20 hours. Low: less. Of idle GPUs it counts how long they have been idle, of others how long "
+    "they were watched; advice of a smaller model is medium at best, for its speed is not known.",
+    "Money per month": "730.5 hours at the price in force: the rate card's, else the list price. Unpriced is left out "
+    "of sums, never zero.",
+    "Alert": "That a finding began, told to a channel. One that goes away and comes back within ten minutes is the "
+    "same one and is not told again.",
+    "Channel": "Where alerts go: a chat, a mailbox, a webhook. Its settings say which findings it is told, and when.",
+    "Digest": "Alerts of some time sent together in one message.",
+    "Quiet hours": "When nothing is sent to a channel; what is due then is sent afterwards.",
 }

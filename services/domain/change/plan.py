@@ -11,8 +11,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from services.domain.change import patch
+from services.domain.change import patch, promise
 from services.domain.change.conditions import Test
+from services.domain.change.promise import Promise
 from services.domain.change.refs import Live, Ref
 
 SCHEMA = 1
@@ -110,6 +111,7 @@ class Draft:
     first; ``warnings`` are what could go wrong. ``nodes`` and ``pools`` are what the breaker counts: node names by
     (cluster, pool). ``confirm`` is what is typed for a HIGH risk ("" otherwise). ``risk`` where it differs from the
     action's usual one. ``on_failure`` is "stop" or "compensate". ``seen`` are the objects the steps were made from.
+    ``promise`` is what it should do to what is paid, None when it is not about money.
     """
 
     summary: str
@@ -122,6 +124,7 @@ class Draft:
     on_failure: str = "stop"
     risk: Risk | None = None
     seen: dict[Ref, Live] = field(default_factory=dict)
+    promise: Promise | None = None
 
     def create(self, ref: Ref, body: Mapping[str, Any], says: str, *, group: str = "") -> None:
         """Create an object that does not exist."""
@@ -241,6 +244,7 @@ class Plan:
     confirm: str = ""
     on_failure: str = "stop"
     undoes: str = ""
+    promise: Promise | None = None
 
     @property
     def empty(self) -> bool:
@@ -280,6 +284,7 @@ class Plan:
             "confirm": self.confirm,
             "on_failure": self.on_failure,
             "undoes": self.undoes,
+            "promise": None if self.promise is None else self.promise.stored(),
         }
 
     @staticmethod
@@ -302,6 +307,7 @@ class Plan:
             confirm=stored["confirm"],
             on_failure=stored["on_failure"],
             undoes=stored["undoes"],
+            promise=promise.of(stored.get("promise")),
         )
 
 

@@ -14,6 +14,7 @@ API: dict[str, tuple[str, str, bool]] = {
     "Deployment": ("apps/v1", "deployments", True),
     "DaemonSet": ("apps/v1", "daemonsets", True),
     "StatefulSet": ("apps/v1", "statefulsets", True),
+    "Job": ("batch/v1", "jobs", True),
     "PriorityClass": ("scheduling.k8s.io/v1", "priorityclasses", False),
     "CapacityBuffer": ("autoscaling.x-k8s.io/v1beta1", "capacitybuffers", True),
     "ImagePullJob": ("apps.kruise.io/v1beta1", "imagepulljobs", True),
