@@ -294,3 +294,59 @@ class MarkRow(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[dict[str, Any]] = mapped_column(JSON)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AlertEpisodeRow(Base):
+    """A finding that lasts: when it was first seen, and since when it is missing."""
+
+    __tablename__ = "alert_episodes"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    begin: Mapped[datetime] = mapped_column(UtcDateTime)
+    missing: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AlertMessageRow(Base):
+    """The outbox: one message to a channel; see services.ports.alerts for its states.
+
+    ``failed_at`` is when it first failed; ``test_by`` who asked for a test, "" of a message with alerts.
+    """
+
+    __tablename__ = "alert_messages"
+    __table_args__ = (Index(None, "channel", "state", "next_at"), Index(None, "made_at"))
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    channel: Mapped[str] = mapped_column(Text)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(Integer)
+    next_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    worker: Mapped[str] = mapped_column(Text)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error: Mapped[str] = mapped_column(Text)
+    test_by: Mapped[str] = mapped_column(Text)
+
+
+class AlertRow(Base):
+    """That a finding began, for one channel; the message it is in, once it is in one."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (Index(None, "at"), Index(None, "message", "due_at"))
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    channel: Mapped[str] = mapped_column(Text)
+    finding: Mapped[str] = mapped_column(Text)
+    begin: Mapped[datetime] = mapped_column(UtcDateTime)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    kind: Mapped[str] = mapped_column(Text)
+    severity: Mapped[int] = mapped_column(Integer)
+    title: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
+    cluster: Mapped[str] = mapped_column(Text)
+    team: Mapped[str] = mapped_column(Text)
+    page: Mapped[str] = mapped_column(Text)
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    message: Mapped[str | None] = mapped_column(ForeignKey("alert_messages.key", ondelete="CASCADE"))

@@ -11,6 +11,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from db.alerts import Alerts
+from db.budgets import Budgets
+from db.costs import Costs
 from db.engine import READS, WRITES, open_engine
 from db.journal import Journal
 from db.leases import Leases
@@ -31,6 +34,9 @@ class ReadUnit:
     operations: Operations
     starts: Starts
     leases: Leases
+    costs: Costs
+    budgets: Budgets
+    alerts: Alerts
     _writes = False
 
     def __init__(self, engine: Engine) -> None:
@@ -49,6 +55,9 @@ class ReadUnit:
         self.operations = Operations(self._session)
         self.starts = Starts(self._session)
         self.leases = Leases(self._session)
+        self.costs = Costs(self._session)
+        self.budgets = Budgets(self._session)
+        self.alerts = Alerts(self._session)
         return self
 
     def __exit__(

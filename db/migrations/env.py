@@ -9,6 +9,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from db import models
+from db import tables as _more_tables  # noqa: F401 - registers them
 from db.engine import WRITES, open_engine
 from services import settings
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from services.access import User
 from services.domain.change.refs import Live, Ref
@@ -76,6 +76,23 @@ class Writable(Protocol):
 
     def pods_on(self, node: str) -> Sequence[Live]:
         """The pods bound to a node, now, whole (field selector spec.nodeName)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Life:
+    """An object as it was last within a span, and when it went; None when it was still there at the end."""
+
+    object: Obj
+    gone: datetime | None
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A cluster that can be asked who was there in the past."""
+
+    def lives(self, kind: str, begin: datetime, end: datetime) -> Sequence[Life]:
+        """Every object of a kind that was there somewhere in [begin, end)."""
         ...
 
 

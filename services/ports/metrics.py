@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pandas as pd
@@ -60,6 +60,19 @@ class Metrics(Protocol):
 
     def range(self, query: Query, window: Window, only: Mapping[str, Sequence[str]] | None = None) -> Samples:
         """Answer at each point of the window; ``query.over`` must be None."""
+        ...
+
+    def grown(self, counter: str, begin: datetime, end: datetime, step: timedelta) -> Samples:
+        """How much a counter (a key of ``services.domain.counters.COUNTERS``) grew in each step of [begin, end).
+
+        The frame has ``Counter.columns``; ``value`` is the increase over the step, of a gauge its mean. A row is there
+        when the counter was: 0 means that it did not grow, no row that nobody looked. What is asked for step by step
+        adds up to what is asked for at once. A counter that was set back to 0 grew by what it shows since; one that is
+        new grew from 0, unless whoever counts was not looked at before either: then its first value is where it
+        starts. Copies by several scrape jobs count once. Nobody exports it: no rows.
+
+        Raises ValueError when begin, end or step are not whole minutes or the span not a whole number of steps.
+        """
         ...
 
     def coverage(self) -> Coverage:

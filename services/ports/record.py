@@ -8,6 +8,9 @@ from typing import Any, Protocol, Self
 
 import pandas as pd
 
+from services.ports.alerts import Alerts
+from services.ports.budgets import Budgets
+from services.ports.costs import Costs
 from services.ports.starts import Leases, Starts
 
 
@@ -214,6 +217,21 @@ class ReadUnit(Protocol):
     @property
     def starts(self) -> Starts:
         """The recorded starts inside this transaction."""
+        ...
+
+    @property
+    def costs(self) -> Costs:
+        """The record of costs inside this transaction."""
+        ...
+
+    @property
+    def budgets(self) -> Budgets:
+        """The budgets inside this transaction."""
+        ...
+
+    @property
+    def alerts(self) -> Alerts:
+        """Alerts and their outbox inside this transaction."""
         ...
 
     @property

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from services.access import ActionPolicy, Login
 from services.memo import Memo
+from services.ports.alerts import ChannelSource
 from services.ports.gateway import Gateway, GatewayPlace
 from services.ports.kubernetes import Cluster
 from services.ports.metrics import Metrics
+from services.ports.pricing import Pricing
 from services.ports.record import Work
 
 if TYPE_CHECKING:
@@ -18,13 +20,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClusterSource:
-    """Everything known of one cluster. ``metrics`` and ``gateway`` are None when none is configured."""
+    """Everything known of one cluster. ``metrics``, ``gateway`` and ``pricing`` are None when none is configured."""
 
     name: str
     cluster: Cluster
     metrics: Metrics | None
     gateway: Gateway | None = None
     gateway_place: GatewayPlace | None = None
+    pricing: Pricing | None = None
+
+
+@dataclass(frozen=True)
+class CostPolicy:
+    """How this installation counts money.
+
+    ``zone`` is the time zone of days, months and reports, ``labels`` the pod labels costs are kept by besides team and
+    workload, ``keep_hours`` how long facts of hours stay. Energy: ``pue`` multiplies board power, ``usd_per_kwh`` and
+    ``grams_per_kwh`` (CO₂ of the grid) are None until somebody says what they are.
+    """
+
+    zone: str = "UTC"
+    labels: tuple[str, ...] = ()
+    keep_hours: timedelta = timedelta(days=400)
+    pue: float = 1.4
+    usd_per_kwh: float | None = None
+    grams_per_kwh: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,8 @@ class Policy:
     refresh_s: int = 15
     actions: ActionPolicy = field(default_factory=ActionPolicy)
     login: Login = field(default_factory=Login)
+    cost: CostPolicy = field(default_factory=CostPolicy)
+    public_url: str = ""  # the console's own address for browsers, for links in messages
 
 
 @dataclass(frozen=True)
@@ -45,7 +67,7 @@ class Sources:
     """What use cases take as their first argument. ``mode`` is "demo" or "live"; they are never mixed.
 
     ``memo`` holds derived frames and ``good`` the last good answers, for the whole process. ``past``: the same clusters
-    as another clock has them, None where nobody can be asked about the past.
+    as another clock has them, None where nobody can be asked about the past. ``channels``: where alerts go, by name.
     """
 
     mode: str
@@ -55,6 +77,7 @@ class Sources:
     policy: Policy = Policy()
     work: Work | None = None
     past: Callable[[Callable[[], datetime]], Mapping[str, ClusterSource]] | None = None
+    channels: Mapping[str, ChannelSource] = field(default_factory=dict)
     memo: Memo = field(default_factory=Memo)
     good: Memo = field(default_factory=lambda: Memo(64))
 

@@ -11,7 +11,7 @@ class SourceStatus:
     ``latency_s`` of the last probe; ``newest_at`` of its newest datum.
     """
 
-    source: str  # "kubernetes", "prometheus"
+    source: str  # "kubernetes", "prometheus", "litellm", "opencost"
     address: str  # without credentials
     reachable: bool
     latency_s: float | None = None

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -32,12 +33,16 @@ def test_constraints_carry_the_names_of_the_convention(database: Database) -> No
         "ix_starts_cluster_namespace_workload_created_at",
         "ix_starts_created_at_cluster",
     ]
-    tables = "operation_targets", "operation_nodes", "start_details", "start_pulls"
+    assert [key["name"] for key in found.get_unique_constraints("cost_controls")] == [
+        "uq_cost_controls_cluster_hour_card"
+    ]
+    tables = "operation_targets", "operation_nodes", "start_details", "start_pulls", "rate_card_lines"
     assert {key["name"] for table in tables for key in found.get_foreign_keys(table)} == {
         "fk_operation_targets_operation_operations",
         "fk_operation_nodes_operation_operations",
         "fk_start_details_cluster_uid_starts",
         "fk_start_pulls_cluster_uid_starts",
+        "fk_rate_card_lines_version_rate_cards",
     }
 
 
@@ -62,6 +67,8 @@ def test_a_populated_database_keeps_its_rows(database_url: str) -> None:
         assert work.operations.verify() == ()
         assert work.starts.extent().number == 0
         assert work.leases.holder("collector") is None
+        assert work.costs.extent("east") is None
+        assert work.budgets.history() == []
     database.close()
     engine.dispose()
 
@@ -75,6 +82,21 @@ def test_the_record_of_operations_is_kept_and_still_holds(database_url: str) -> 
     with database() as work:
         assert work.operations.get("p1") == operation()
         assert work.operations.verify() == ()
+    database.close()
+    engine.dispose()
+
+
+def test_recorded_starts_are_kept_when_costs_come(database_url: str, now: datetime) -> None:
+    engine = open_engine(database_url)
+    migrate.upgrade(engine, "0003")
+    database = Database(database_url)
+    with database() as work:
+        work.starts.set_mark("east", "backfill", {"until": 7}, now)
+        work.commit()
+    assert migrate.upgrade(engine) == ("0003", migrate.head())
+    with database() as work:
+        assert work.starts.mark("east", "backfill") == {"until": 7}
+        assert work.costs.days("2026-01-01", "2026-12-31").empty
     database.close()
     engine.dispose()
 
