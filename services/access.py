@@ -19,13 +19,14 @@ class Right(StrEnum):
 
     READ = "read"
     BUDGETS = "budgets"  # edit budgets and prices
+    SPENDERS = "spenders"  # see spend by person or key
     ACT = "act"  # change clusters and gateways
     ADMIN = "admin"  # reset breakers and the like
 
 
 ROLES: Mapping[str, frozenset[Right]] = {
     "viewer": frozenset({Right.READ}),
-    "finance": frozenset({Right.READ, Right.BUDGETS}),
+    "finance": frozenset({Right.READ, Right.BUDGETS, Right.SPENDERS}),
     "operator": frozenset({Right.READ, Right.ACT}),
     "admin": frozenset(Right),
 }

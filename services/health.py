@@ -110,6 +110,8 @@ def probes(sources: Sources, chosen: Sequence[ClusterSource]) -> list[tuple[str,
         asked.append((source.name, sources.pool.submit(source.metrics.probe) if source.metrics else None))
         if source.gateway is not None:
             asked.append((source.name, sources.pool.submit(source.gateway.probe)))
+        if source.pricing is not None:
+            asked.append((source.name, sources.pool.submit(source.pricing.probe)))
     return [(name, None if future is None else future.result()) for name, future in asked]
 
 

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from services.domain import frames
 from services.domain.change.refs import Live, Ref
+from services.domain.counters import COUNTERS
 from services.domain.objects import Obj
 from services.domain.signals import SIGNALS, Combine, Query, Stat
 from services.domain.window import Window
@@ -102,6 +104,11 @@ class WatchedMetrics:
     def range(self, query: Query, window: Window, only: Mapping[str, Sequence[str]] | None = None) -> Samples:
         self._count("range", query)
         return self._shown(query, self.inner.range(query, window, only))
+
+    def grown(self, counter: str, begin: datetime, end: datetime, step: timedelta) -> Samples:
+        self._count("grown")
+        samples = self.inner.grown(counter, begin, end, step)
+        return Samples(samples.frame.iloc[:0]) if self.silent or counter in self.lacks else samples
 
     def coverage(self) -> Coverage:
         self._count("coverage")
@@ -236,6 +243,9 @@ class SteadyMetrics:
         once = self._frame(query, only)
         points = pd.DataFrame({"at": [window.start + window.step * (place + 1) for place in range(window.points)]})
         return Samples(once.merge(points.astype({"at": "datetime64[us, UTC]"}), how="cross"))
+
+    def grown(self, counter: str, begin: datetime, end: datetime, step: timedelta) -> Samples:
+        return Samples(frames.empty(COUNTERS[counter].columns))
 
     def _frame(self, query: Query, only: Mapping[str, Sequence[str]] | None) -> pd.DataFrame:
         by_owner = bool({"namespace", "pod"} & set(query.by))

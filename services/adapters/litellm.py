@@ -2,6 +2,7 @@
 
 What is in force is asked of the process: ``/model/info`` and ``/v1/models`` speak of the router in memory. ``/router/
 settings`` and ``/get/config/callbacks`` do not serve: they read the file anew (1.106), and the latter names secrets.
+``/health`` calls every model and costs money, ``/health/drain`` takes the worker out of service: neither is ever asked.
 Answers are decoded into the few fields named here; everything else in them is dropped.
 """
 
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 import pandas as pd
 
-from services.adapters.litellm_http import SOURCE, GatewayHttp
+from services.adapters.keyed_http import KeyedHttp
 from services.domain.litellm import KINDS, host
 from services.domain.litellm.scan import USERINFO
 from services.domain.window import Window
@@ -22,6 +23,9 @@ from services.ports import Routing, SourceStatus, Tier
 from services.settings.access import GatewayAccess
 
 T = TypeVar("T")
+
+SOURCE = "litellm"
+_REFUSED = "Give the console a key that may see all models: the master key, or one of an admin viewer."
 
 _TYPES = dict(zip(KINDS, ("general", "context_window", "content_policy"), strict=True))
 """Kinds of fallbacks as ``fallback_type`` of ``/v1/models``."""
@@ -89,7 +93,7 @@ class LiteLLMGateway:
 
     def __init__(self, name: str, access: GatewayAccess, *, clock: Callable[[], datetime]) -> None:
         self._name, self._clock = name, clock
-        self._http = GatewayHttp(name, access)
+        self._http = KeyedHttp(SOURCE, name, access, what="models", refused=_REFUSED)
         self._failing_since: datetime | None = None
 
     def routing(self) -> Routing:

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import numpy as np
 
-from services.adapters import prom_coverage
+from services.adapters import prom_counters, prom_coverage
 from services.adapters.prom_envelope import Answer
 from services.adapters.prom_flavour import Flavours
 from services.adapters.prom_frames import Grid, Table, answered, columns_of, decoded, equivalents
 from services.adapters.prom_http import MAX_REQUESTS, PromHttp
 from services.adapters.promql import Plan, expand
 from services.adapters.promql_units import Flavour
+from services.domain.counters import COUNTERS
 from services.domain.frames import empty
 from services.domain.signals import Query
 from services.domain.window import Window
@@ -81,6 +82,10 @@ class PrometheusMetrics:
             "step": f"{step_s:.3f}",
         }
         return self._answer("query_range", query, flavour, form, grid, only)
+
+    def grown(self, counter: str, begin: datetime, end: datetime, step: timedelta) -> Samples:
+        """How much a counter grew in each step (:mod:`services.adapters.prom_counters`). Raises as :meth:`instant`."""
+        return prom_counters.grown(self._http, self._access, COUNTERS[counter], begin, end, step)
 
     def coverage(self) -> Coverage:
         """Which GPU metrics and labels exist now; forgets what was known of the exporters. Raises SourceError."""

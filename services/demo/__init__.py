@@ -9,10 +9,12 @@ from services.demo.cluster import DemoCluster
 from services.demo.gateway import DemoGateway
 from services.demo.journal import Journal, Memory
 from services.demo.metrics import DemoMetrics
+from services.demo.money import budgets
+from services.demo.post import channels
 from services.demo.world import World
 from services.ports import ClusterSource, GatewayPlace
 
-__all__ = ["Journal", "Memory", "World", "build"]
+__all__ = ["Journal", "Memory", "World", "budgets", "build", "channels"]
 
 
 def build(
@@ -35,7 +37,7 @@ def build(
     world = World(scenario, seed, gpus, journal)
     found = {
         name: ClusterSource(
-            name=name, cluster=DemoCluster(site, clock, forbidden=forbidden), metrics=DemoMetrics(site, clock)
+            name=name, cluster=DemoCluster(site, clock, forbidden=forbidden), metrics=DemoMetrics(site, clock, world)
         )
         for name, site in world.sites.items()
     }

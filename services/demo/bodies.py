@@ -42,6 +42,7 @@ _LISTS = {
     "Deployment": "deployments",
     "StatefulSet": "statefulsets",
     "DaemonSet": "daemonsets",
+    "Job": "jobs",
     "ResourceQuota": "quotas",
     "PriorityClass": "priorityclasses",
     "CapacityBuffer": "capacitybuffers",
@@ -58,6 +59,7 @@ _GENERATIONS = frozenset(
         "StatefulSet",
     }
 )
+_RESUMES_S = 30
 _MANAGERS = {"Node": "kubelet", "Pod": "kubelet", "Namespace": "kubectl-create"}
 
 
@@ -86,10 +88,18 @@ def listed(moment: Moment, name: str) -> Sequence[Obj]:
         if body is not None:
             found.append(msgspec.convert(body, struct))
     for key in dict.fromkeys([*extra, *sorted(touched)]):
-        body = whole(moment, key, manifests.objects(moment.site).get(key))
+        body = whole(moment, key, manifests.objects(moment.site).get(key) or _suspended(moment, key))
         if body is not None:
             found.append(msgspec.convert(body, struct))
     return found
+
+
+def written(moment: Moment, name: str, obj: Obj) -> Obj:
+    """One of the scenario's objects of a snapshot's kind, with what people wrote to it."""
+    kind = _KIND_OF[name]
+    key = (kind, obj.metadata.namespace, obj.metadata.name)
+    body = whole(moment, key, _plain(obj)) if key in moment.site.ledger.touched(kind) else None
+    return obj if body is None else msgspec.convert(body, KINDS[name].struct)
 
 
 def _place(name: str) -> bool:
@@ -107,8 +117,23 @@ def read(moment: Moment, key: Key) -> dict[str, Any] | None:
         wanted = (namespace, name)
         objects = BUILDERS[_LISTS[kind]](moment)
         found = next((obj for obj in objects if (obj.metadata.namespace, obj.metadata.name) == wanted), None)
-        base = None if found is None else _plain(found)
+        base = _suspended(moment, key) if found is None else _plain(found)
     return whole(moment, key, base)
+
+
+def _suspended(moment: Moment, key: Key) -> Mapping[str, Any] | None:
+    """A Job whose pods are gone because somebody suspended it, as it was before; None for anything else.
+
+    Of one that was resumed the pods come some seconds later.
+    """
+    folded = moment.site.ledger.folded(key, {}, moment.now) if key[0] == "Job" else None
+    if folded is None or not folded.writes:
+        return None
+    if not (folded.body.get("spec") or {}).get("suspend") and moment.now > folded.writes[-1].at + _RESUMES_S:
+        return None
+    jobs = controllers.jobs(Moment(moment.site, folded.writes[0].at - 1))
+    found = next((one for one in jobs if (one.metadata.namespace, one.metadata.name) == key[1:]), None)
+    return None if found is None else {**_plain(found), "status": {}}
 
 
 def pods_on(moment: Moment, node: str) -> list[dict[str, Any]]:

@@ -1,18 +1,18 @@
 """The world as a Kubernetes cluster: every kind we read, as it stands at the minute of the clock, and its writes."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 
 from services.access import User
-from services.demo import bodies, gateway_rollout, karpenter
+from services.demo import bodies, gateway_rollout, history, karpenter
 from services.demo.moment import Moment, turns
 from services.demo.reaction import seen
 from services.demo.server import Server
 from services.demo.world import Site
 from services.domain.kinds import KINDS
-from services.ports import Snapshot, SourceStatus, StoreState
+from services.ports import Life, Snapshot, SourceStatus, StoreState
 
 _GROUPS = frozenset(
     {
@@ -86,6 +86,18 @@ class DemoCluster(Server):
             return Snapshot(kind, (), version, StoreState.ABSENT, None, message=message)
         objects = tuple(bodies.listed(moment, kind))
         return Snapshot(kind, objects, version, StoreState.READY, datetime.fromtimestamp(moment.now, UTC))
+
+    def lives(self, kind: str, begin: datetime, end: datetime) -> Sequence[Life]:
+        """Nodes or pods that were there somewhere in [begin, end), and when they went.
+
+        Of pods that went, those of the cluster's own system are left out. Raises KeyError for another kind.
+        """
+        past = {"nodes": history.nodes, "pods": history.pods}[kind]
+        first, last = int(begin.timestamp()), min(int(end.timestamp()), int(self._clock().timestamp()) + 1)
+        if first >= last:
+            return ()
+        with self._lock:
+            return tuple(past(seen(self._site, last), first, last))
 
     def probe(self) -> SourceStatus:
         """Always reachable."""

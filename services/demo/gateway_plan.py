@@ -8,6 +8,15 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Caller:
+    """A key of a team, and its share of a group's requests."""
+
+    team: str
+    key: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Asked:
     """Who asks for a model group: as many requests as the workload of that name is sent, of so many tokens each."""
 
@@ -15,6 +24,7 @@ class Asked:
     workload: str
     input_tokens: float
     output_tokens: float
+    callers: tuple[Caller, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,8 @@ class GatewayPlan:
 
 def read(raw: Mapping[str, Any]) -> GatewayPlan:
     """The plan of an entry of the scenario's list."""
-    asked = tuple(Asked(**entry) for entry in raw["asked"])
+    asked = tuple(
+        Asked(**{**entry, "callers": tuple(Caller(*one) for one in entry["callers"])}) for entry in raw["asked"]
+    )
     outages = tuple(Outage(**entry) for entry in raw["outages"])
     return GatewayPlan(**{**raw, "asked": asked, "outages": outages})

@@ -3,15 +3,17 @@
 Requests are those of the workloads behind the groups (:meth:`Site.requests`), so every page speaks of the same ones.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from services.demo import noise
-from services.demo.gateway_flow import flow
-from services.demo.gateway_plan import GatewayPlan, Outage
+from services.demo.gateway_flow import Flow, flow
+from services.demo.gateway_plan import Asked, GatewayPlan, Outage
 from services.demo.gateway_rollout import rollouts
 from services.demo.noise import Floats, Ints
 from services.demo.reaction import seen
@@ -28,35 +30,52 @@ FULL = 0.85
 Row = tuple[str, str, float, float]
 
 
+class Answered(NamedTuple):
+    """Requests meant for a group that a deployment answered, in the minutes at ``part`` of those asked about.
+
+    ``length`` is how many times the group's mean tokens they had.
+    """
+
+    asked: Asked
+    by: Deployment
+    part: Ints
+    requests: Floats
+    length: Floats
+
+
 class Traffic:
     """The traffic of one gateway as it is known at ``until`` (seconds since the epoch)."""
 
     def __init__(self, world: World, gateway: GatewayPlan, until: int) -> None:
         self._seed, self._gateway, self._until = world.seed, gateway, until
         self._sites = [seen(site, until) for site in world.sites.values()]
+        self._groups = {asked.group: asked for asked in gateway.asked}
         self._names = {work.plan.name for site in self._sites for work in site.works if work.plan.demand}
 
     def rows(self, minutes: Ints) -> list[Row]:
         """One row per deployment that was routed to within the minutes, and per group that lost requests."""
-        asked, room = self.asked(minutes), self.room(minutes)
         counted: dict[tuple[str, str], list[float]] = {}
-        for config, part in self._parts(minutes):
-            found = flow(
-                config,
-                {group: requests[part] for group, requests in asked.items()},
-                {name: limit[part] for name, limit in room.items()},
-                self.upstream,
-            )
+        for config, part, found in self._flows(minutes):
             for one in config.deployments:
                 row = counted.setdefault((one.group, deployment_id(one)), [0.0, 0.0])
                 for (group, key), requests in found.items():
                     if key == one.key:
                         row[0] += float(requests.sum())
                         row[1] += self._spend(group, one, requests, minutes[part])
-            for group in asked:
+            for group in self._groups:
                 counted.setdefault((group, ""), [0.0, 0.0])[0] += float(found[group, ""].sum())
         rows = [(group, name, requests, usd) for (group, name), (requests, usd) in counted.items()]
         return [row for row in rows if row[1] or row[2]]
+
+    def answered(self, minutes: Ints) -> Iterator[Answered]:
+        """Requests that were answered, by whom, minute by minute."""
+        for config, part, found in self._flows(minutes):
+            deployments = {one.key: one for one in config.deployments}
+            for (group, key), requests in found.items():
+                if key and requests.any():
+                    yield Answered(
+                        self._groups[group], deployments[key], part, requests, self._length(group, minutes[part])
+                    )
 
     def asked(self, minutes: Ints) -> dict[str, Floats]:
         """Requests a minute to each group."""
@@ -86,6 +105,18 @@ class Traffic:
     def _served(self, name: str) -> list[tuple[Site, Work]]:
         return [(site, work) for site in self._sites for work in site.works if work.plan.name == name]
 
+    def _flows(self, minutes: Ints) -> Iterator[tuple[Config, Ints, Flow]]:
+        """Configurations in force during the minutes, positions of their minutes, and where requests went."""
+        asked, room = self.asked(minutes), self.room(minutes)
+        for config, part in self._parts(minutes):
+            found = flow(
+                config,
+                {group: requests[part] for group, requests in asked.items()},
+                {name: limit[part] for name, limit in room.items()},
+                self.upstream,
+            )
+            yield config, part, found
+
     def _parts(self, minutes: Ints) -> list[tuple[Config, Ints]]:
         """The configurations in force during the minutes, each with the positions of its minutes."""
         site = next(site for site in self._sites if site.name == self._gateway.cluster)
@@ -111,11 +142,14 @@ class Traffic:
         """USD of requests that were meant for ``group``: its tokens at the deployment's prices, NaN without a price."""
         if one.input_usd is None and one.output_usd is None:
             return 0.0 if one.self_hosted or not requests.any() else float("nan")
-        asked = next(asked for asked in self._gateway.asked if asked.group == group)
+        asked = self._groups[group]
         each = asked.input_tokens * (one.input_usd or 0.0) + asked.output_tokens * (one.output_usd or 0.0)
+        return float((requests * self._length(group, minutes)).sum() * each)
+
+    def _length(self, group: str, minutes: Ints) -> Floats:
+        """How long requests for a group are in each minute, as a multiple of their mean."""
         key = np.full(1, noise.key(self._seed, self._gateway.cluster, group, "tokens"), np.uint64)
-        length = 0.9 + 0.2 * noise.uniform(key, minutes // 60)
-        return float((requests * length).sum() * each)
+        return np.asarray(0.9 + 0.2 * noise.uniform(key, minutes // 60))
 
 
 def _room(site: Site, name: str, minutes: Ints, span: tuple[int, int]) -> Floats:

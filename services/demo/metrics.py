@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 
 from services.demo.answer import Question
+from services.demo.counting import Counting, Steps
 from services.demo.coverage import coverage
 from services.demo.noise import Ints
 from services.demo.reaction import seen
-from services.demo.world import Site
+from services.demo.world import Site, World
+from services.domain.counters import COUNTERS, ends
+from services.domain.frames import empty
 from services.domain.signals import Query
 from services.domain.window import Window
 from services.errors import Rejected
@@ -25,9 +28,11 @@ class DemoMetrics:
     the unit is the physical GPU, whose ``instance`` and ``profile`` are "".
     """
 
-    def __init__(self, site: Site, clock: Callable[[], datetime]) -> None:
+    def __init__(self, site: Site, clock: Callable[[], datetime], world: World | None = None) -> None:
+        """``world`` is what the site is part of; without it nobody exports counters of gateways and engines."""
         self._site = site
         self._clock = clock
+        self._world = world
 
     def instant(self, query: Query, at: datetime, only: Mapping[str, Sequence[str]] | None = None) -> Samples:
         """Answer at one instant."""
@@ -53,6 +58,14 @@ class DemoMetrics:
         scraped = times <= int(self._clock().timestamp())
         site = seen(self._site, int(times[scraped].max())) if scraped.any() else self._site
         return Question(site, query, times[scraped]).frame(only, ranged=ranged, instants=len(times))
+
+    def grown(self, counter: str, begin: datetime, end: datetime, step: timedelta) -> Samples:
+        """How much a counter grew in each step, up to the last whole minute before the clock."""
+        known, last = COUNTERS[counter], _seconds([self._clock()])[0] // 60 * 60
+        steps = Steps.of(ends(begin, end, step), step, int(last))
+        if self._world is None or not len(steps.minutes):
+            return Samples(empty(known.columns))
+        return Samples(Counting(self._world, self._site.name, steps).grown(known))
 
     def coverage(self) -> Coverage:
         """Which GPU metrics and labels exist now."""

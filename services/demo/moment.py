@@ -217,13 +217,14 @@ def facts_of(site: Site, pods: Pods, now: int) -> list[PodFacts]:
 def turns(site: Site, begin: int, end: int) -> list[int]:
     """When something turns in ``begin … end`` (both included) that no object dates, in order of time.
 
-    That is when a node joins, is Ready and offers its GPUs, and when a pod that is held by gates comes and is let go.
+    That is when a node joins, is Ready, offers its GPUs and goes, when a pod that is held by gates comes and is let go,
+    and when any pod is gone.
     """
     life, pods = site.roster(begin, end).node_life, site.pods(begin, end)
     gated = np.array([work.plan.start.gated for work in site.works], np.bool_)
     held = pods.where(gated[pods.work])
     let_go = held.scheduled[held.scheduled < NEVER] - _UNGATED_S
-    found = np.unique(np.concatenate((life.born, life.ready, life.usable, held.created, let_go)))
+    found = np.unique(np.concatenate((life.born, life.ready, life.usable, life.gone, held.created, let_go, pods.gone)))
     return [int(at) for at in found[(found >= begin) & (found <= end)]]
 
 

@@ -89,6 +89,11 @@ def pods(moment: Moment, *, node: str = "") -> list[Pod]:
     return found
 
 
+def single(moment: Moment, facts: PodFacts) -> Pod:
+    """One pod of a workload."""
+    return _pod(moment, facts)
+
+
 def _forget(moment: Moment) -> None:
     """Drop remembered objects of what is long gone."""
     built = moment.site.built

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from services.demo import daemonplay
+from services.demo import daemonplay, suspending
 from services.demo.deployer import Deployer, asked
 from services.demo.estate import Cut
 from services.demo.imagestore import Brought, ImageStore, lane_nodes, node_zones
@@ -87,6 +87,8 @@ def _pools(site: Site, ledger: Ledger, write: Write) -> list[str]:
         template = ((folded.body.get("spec") or {}).get("template") or {}) if folded else {}
         if asked(template)[1]:
             return [pool_for(site, template)]
+    elif kind == "Job":
+        return suspending.pools(site, write)
     elif restarts(write):
         return [pool.name for pool in site.plan.pools if pool.instance.gpus]
     return []
@@ -132,6 +134,7 @@ class Reaction:
             plan: PoolPlan | None = next((one for one in site.plan.pools if one.name == pool), None)
             play = self.replays[pool] = Replay(site, plan, ledger, since, until)
             Sharing(play)
+            suspending.Suspender(play)
             for key in sorted(keys):
                 self.deployers.append(Deployer(play, key, _belongs(site, pool)))
             play.run()

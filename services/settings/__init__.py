@@ -4,22 +4,26 @@
 """
 
 from services.settings.access import (
+    ChannelAccess,
     ClusterSettings,
     DemoSettings,
     GatewayAccess,
     KubeAccess,
     MetricsAccess,
+    OpenCostAccess,
     ProviderAccess,
     Settings,
 )
 from services.settings.loading import load
 
 __all__ = [
+    "ChannelAccess",
     "ClusterSettings",
     "DemoSettings",
     "GatewayAccess",
     "KubeAccess",
     "MetricsAccess",
+    "OpenCostAccess",
     "ProviderAccess",
     "Settings",
     "load",

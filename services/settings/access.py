@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from services.access import ActionPolicy, Login
+from services.domain.alerts import Channel
+from services.ports import CostPolicy
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,8 @@ class MetricsAccess:
 
 
 @dataclass(frozen=True)
-class GatewayAccess:
-    """How to reach one LiteLLM proxy, and where its configuration lives in the cluster.
-
-    Empty ``url``: the gateway is not asked what is in force, only its ConfigMap is read. ``key_file`` is read again
-    whenever it changes. ``namespace``, ``configmap`` and ``deployment`` are names; ``config_key`` is the key of the
-    ConfigMap that holds the proxy's YAML.
-    """
+class KeyedAccess:
+    """How to reach a server that takes a key as bearer token, or none; ``key_file`` is read again at every request."""
 
     url: str
     key: SecretStr = SecretStr("")
@@ -63,10 +60,27 @@ class GatewayAccess:
     ca_file: str = ""
     connect_timeout_s: float = 3.05
     read_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class GatewayAccess(KeyedAccess):
+    """How to reach one LiteLLM proxy, and where its configuration lives in the cluster.
+
+    Empty ``url``: the gateway is not asked what is in force, only its ConfigMap is read. ``namespace``, ``configmap``
+    and ``deployment`` are names; ``config_key`` is the key of the ConfigMap that holds the proxy's YAML.
+    """
+
     namespace: str = ""
     configmap: str = ""
     config_key: str = "config.yaml"
     deployment: str = ""
+
+
+@dataclass(frozen=True)
+class OpenCostAccess(KeyedAccess):
+    """How to reach one OpenCost; ``cluster_id`` selects a cluster where it knows several, "" takes all it knows."""
+
+    cluster_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,13 +101,22 @@ class ProviderAccess:
 
 
 @dataclass(frozen=True)
+class ChannelAccess:
+    """Where alerts go, and the address they are sent to, which is a secret."""
+
+    channel: Channel
+    url: SecretStr
+
+
+@dataclass(frozen=True)
 class ClusterSettings:
-    """One cluster: its name on every page and how to reach it. None where no metrics or no gateway is configured."""
+    """One cluster: its name on every page and how to reach it. None for a source that is not configured."""
 
     name: str
     kube: KubeAccess
     metrics: MetricsAccess | None = None
     gateway: GatewayAccess | None = None
+    opencost: OpenCostAccess | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +136,8 @@ class Settings:
     that names a pod's team (else its namespace's). ``live_refresh_s`` is the period of a page that refreshes itself.
     ``utilisation_target`` (0..1) is what the pages compare with; ``idle_after_minutes`` how long a held GPU must have
     been unused to be called idle. ``provider`` is None unless people log in by OpenID Connect. ``collector`` is "auto",
-    "on" or "off" (see :attr:`collects`); starts are kept for ``keep_starts_days``.
+    "on" or "off" (see :attr:`collects`); starts are kept for ``keep_starts_days``. ``public_url`` is the console's own
+    address for browsers, "" where nobody said.
     """
 
     mode: str
@@ -129,6 +153,9 @@ class Settings:
     login: Login = field(default_factory=Login)
     provider: ProviderAccess | None = None
     actions: ActionPolicy = field(default_factory=ActionPolicy)
+    cost: CostPolicy = field(default_factory=CostPolicy)
+    channels: tuple[ChannelAccess, ...] = ()
+    public_url: str = ""
 
     @property
     def embedded_database(self) -> bool:

@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.settings.fields import PATH, TIMEOUT, Namespace, Seconds, Section, given, secret
+from services.settings.fields import LABEL_KEY, PATH, TIMEOUT, Namespace, Seconds, Section, given, secret
 from services.settings.given_access import Actions, Login
+from services.settings.given_alerts import Channel
+from services.settings.given_cost import Cost
 
 _OBJECT = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$"
 _KEY = r"^[-._a-zA-Z0-9]{1,253}$"
@@ -122,6 +124,28 @@ class Gateway(Section):
     deployment: str = given("", "Deployment that reads the ConfigMap.", "the name of a Deployment", pattern=_OBJECT)
 
 
+class OpenCost(Section):
+    """The OpenCost whose prices of nodes count where the rate card says none."""
+
+    url: str = given(
+        "",
+        "Base address of OpenCost's API. Not needed where Prometheus scrapes OpenCost: its metrics are read there.",
+        "an address such as http://opencost.opencost:9003",
+        max_length=2000,
+    )
+    key: SecretStr | None = secret("Bearer token, where something before OpenCost wants one.")
+    key_file: str = given("", "File that holds the bearer token; read again whenever it changes.", PATH)
+    ca_file: str = given("", "File of certificate authorities to trust instead of the system's, PEM.", PATH)
+    connect_timeout_s: Seconds = given(3.05, "Longest wait for a connection, in seconds.", TIMEOUT)
+    read_timeout_s: Seconds = given(30.0, "Longest wait for an answer, in seconds.", TIMEOUT)
+    cluster_id: str = given(
+        "",
+        "What OpenCost calls this cluster, where it knows several.",
+        "a name of at most 253 characters",
+        max_length=253,
+    )
+
+
 class Cluster(Section):
     """One cluster."""
 
@@ -135,9 +159,10 @@ class Cluster(Section):
     kubernetes: Kubernetes = given(Kubernetes(), "How to reach the API server.", "a mapping of settings")
     prometheus: Prometheus | None = given(None, "Where the GPU metrics are.", "a mapping of settings")
     gateway: Gateway | None = given(None, "The gateway whose fallbacks are shown and changed.", "a mapping of settings")
+    opencost: OpenCost | None = given(None, "The OpenCost that prices its nodes.", "a mapping of settings")
 
 
-class Given(Login, Actions, BaseSettings):
+class Given(Cost, Login, Actions, BaseSettings):
     """Settings as given by the environment and the file together."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -172,7 +197,7 @@ class Given(Login, Actions, BaseSettings):
         "team",
         "Label key that names the team: on the pod, else on its namespace.",
         "a label key such as team or example.com/team",
-        pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+        pattern=LABEL_KEY,
     )
     live_refresh_s: float = given(
         15.0,
@@ -223,13 +248,22 @@ class Given(Login, Actions, BaseSettings):
         ge=0,
         le=2_147_483_647,
     )
+    public_url: str = given(
+        "",
+        "The console's own address for browsers, for links in messages. Without it that of the login is used.",
+        "an address such as https://gpus.example.com",
+        max_length=2000,
+    )
     clusters: tuple[Cluster, ...] = given((), "The clusters, in the file only.", "a list of clusters")
+    channels: tuple[Channel, ...] = given((), "Where alerts go, in the file only.", "a list of channels")
 
 
 SECTIONS: dict[str, type[Section]] = {
     "clusters": Cluster,
+    "channels": Channel,
     "kubernetes": Kubernetes,
     "prometheus": Prometheus,
     "gateway": Gateway,
+    "opencost": OpenCost,
 }
 """Settings that hold settings of their own, by name."""

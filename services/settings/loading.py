@@ -1,6 +1,6 @@
 """From what was given to settings that can be relied on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from services.errors import WrongSetting
-from services.settings import names, rules, rules_access
+from services.settings import names, rules, rules_access, rules_alerts
 from services.settings.access import ClusterSettings, DemoSettings, Settings
 from services.settings.fields import expected
 from services.settings.given import SECTIONS, Cluster, Given
+from services.settings.given_alerts import Channel
 from services.settings.names import Names
 from services.settings.sources import Environment, from_file
 
@@ -34,11 +35,17 @@ def load(environ: Mapping[str, str], *, base: Path | None = None) -> Settings:
     if called.cluster_from_environment and written.get("clusters"):
         variable = min(name for name in called.given if name in names.CLUSTER)
         raise WrongSetting(f"{variable} is set and {called.file} has clusters as well; expected only one of the two.")
+    if called.channel_from_environment and written.get("channels"):
+        variable = min(name for name in called.given if name in names.CHANNEL)
+        raise WrongSetting(f"{variable} is set and {called.file} has channels as well; expected only one of the two.")
     given = _validated(environ, written, called)
     file_base = base / Path(called.file).expanduser().parent if called.file else base
     cluster_base = base if called.cluster_from_environment else file_base
     clusters = tuple(_cluster(cluster, index, called, cluster_base) for index, cluster in enumerate(given.clusters))
-    _refuse_twins(clusters, called)
+    channel_base = base if called.channel_from_environment else file_base
+    channels = rules_alerts.channels(given, called.of, channel_base, alone=called.channel_from_environment)
+    _refuse_twins("clusters", [cluster.name for cluster in clusters], called)
+    _refuse_twins("channels", [channel.channel.name for channel in channels], called)
 
     def base_of(field: str) -> Path:
         in_environment = f"{names.PREFIX}{field.upper()}" in called.given
@@ -61,12 +68,15 @@ def load(environ: Mapping[str, str], *, base: Path | None = None) -> Settings:
         login=rules_access.login(given, called.of),
         provider=rules_access.provider(given, called.of, base_of),
         actions=rules_access.actions(given),
+        cost=rules.cost(given),
+        channels=channels,
+        public_url=rules_alerts.public_url(given, called.of),
     )
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     for name in names.unknown(environ):
-        meant = names.nearest(name, [names.CONFIG, *names.GENERAL, *names.CLUSTER])
+        meant = names.nearest(name, [names.CONFIG, *names.GENERAL, *names.CLUSTER, *names.CHANNEL])
         instead = f"{meant} perhaps" if meant else "a name from the settings reference"
         raise WrongSetting(f"{name} is not a setting; expected {instead}.")
 
@@ -107,7 +117,7 @@ def _field(path: tuple[Any, ...]) -> tuple[FieldInfo | None, int]:
     found: FieldInfo | None = None
     inner = 0
     for part in path:
-        if isinstance(part, int) and model is Cluster:
+        if isinstance(part, int) and model in {Cluster, Channel}:
             found = None
         elif model is not None and part in model.model_fields:
             found, inner = model.model_fields[part], 0
@@ -141,6 +151,9 @@ def _cluster(given: Cluster, index: int, called: Names, base: Path) -> ClusterSe
     def gateway_name(field: str) -> str:
         return called.of("clusters", index, "gateway", field)
 
+    def opencost_name(field: str) -> str:
+        return called.of("clusters", index, "opencost", field)
+
     name = given.name
     if not name and called.cluster_from_environment:
         name = given.kubernetes.context or "default"
@@ -151,18 +164,17 @@ def _cluster(given: Cluster, index: int, called: Names, base: Path) -> ClusterSe
         kube=rules.kubernetes(given.kubernetes, kube_name, base),
         metrics=rules.prometheus(given.prometheus, prometheus_name, base) if given.prometheus else None,
         gateway=rules_access.gateway(given.gateway, gateway_name, base) if given.gateway else None,
+        opencost=rules_access.opencost(given.opencost, opencost_name, base) if given.opencost else None,
     )
 
 
-def _refuse_twins(clusters: tuple[ClusterSettings, ...], called: Names) -> None:
-    seen: dict[str, int] = {}
-    for index, cluster in enumerate(clusters):
-        if cluster.name in seen:
+def _refuse_twins(what: str, given: Sequence[str], called: Names) -> None:
+    for index, name in enumerate(given):
+        if name in given[:index]:
             raise WrongSetting(
-                f'{called.of("clusters", index, "name")} is "{cluster.name}", which is also the name of '
-                f"clusters[{seen[cluster.name]}]; expected a name of its own for every cluster."
+                f'{called.of(what, index, "name")} is "{name}", which is also the name of '
+                f"{what}[{given.index(name)}]; expected a name of its own for every {what.removesuffix('s')}."
             )
-        seen[cluster.name] = index
 
 
 def _mode(given: str, clusters: tuple[ClusterSettings, ...], called: Names) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.settings.given import SECTIONS, Gateway, Given, Kubernetes, Prometheus
+from services.settings.given import SECTIONS, Gateway, Given, Kubernetes, OpenCost, Prometheus
 from services.settings.given_access import View
+from services.settings.given_alerts import Channel
 
 PREFIX = "GFC_"
 CONFIG = "GFC_CONFIG"
@@ -15,7 +16,7 @@ CONFIG = "GFC_CONFIG"
 
 _KUBERNETES_NAMES = {"in_cluster": "GFC_IN_CLUSTER", "kubeconfig": "GFC_KUBECONFIG"}
 
-FILE_ONLY = ("clusters", "views")
+FILE_ONLY = ("channels", "clusters", "views")
 """Fields no variable can hold."""
 
 GENERAL: dict[str, str] = {f"{PREFIX}{field.upper()}": field for field in Given.model_fields if field not in FILE_ONLY}
@@ -29,10 +30,17 @@ CLUSTER: dict[str, tuple[str, ...]] = {
     },
     **{f"{PREFIX}PROMETHEUS_{field.upper()}": ("prometheus", field) for field in Prometheus.model_fields},
     **{f"{PREFIX}GATEWAY_{field.upper()}": ("gateway", field) for field in Gateway.model_fields},
+    **{f"{PREFIX}OPENCOST_{field.upper()}": ("opencost", field) for field in OpenCost.model_fields},
 }
 """Variable → path inside the cluster, for the one cluster the environment can describe."""
 
-_VARIABLES = {path: name for name, path in CLUSTER.items()}
+CHANNEL: dict[str, tuple[str, ...]] = {f"{PREFIX}CHANNEL_{field.upper()}": (field,) for field in Channel.model_fields}
+"""Variable → field of the one channel the environment can describe."""
+
+_VARIABLES = {
+    "clusters": {path: name for name, path in CLUSTER.items()},
+    "channels": {path: name for name, path in CHANNEL.items()},
+}
 
 # A Service called "gfc" or "gfc-console" makes the kubelet put GFC_CONSOLE_SERVICE_HOST, GFC_CONSOLE_PORT_8501_TCP_ADDR
 # and the like into every pod of its namespace: those are not settings and must not stop the start.
@@ -43,7 +51,7 @@ _SERVICE_LINK = re.compile(
 
 def unknown(environ: Mapping[str, str]) -> list[str]:
     """Variables that carry our prefix and mean nothing, in order."""
-    known = {CONFIG, *GENERAL, *CLUSTER}
+    known = {CONFIG, *GENERAL, *CLUSTER, *CHANNEL}
     return sorted(
         name
         for name in environ
@@ -72,11 +80,18 @@ class Names:
         """Whether the environment describes a cluster."""
         return any(name in CLUSTER for name in self.given)
 
+    @property
+    def channel_from_environment(self) -> bool:
+        """Whether the environment describes a channel."""
+        return any(name in CHANNEL for name in self.given)
+
     def of(self, *path: Any) -> str:
         """The name of the setting at a path such as ("clusters", 0, "prometheus", "url")."""
-        if path[0] == "clusters" and len(path) > 2 and self.cluster_from_environment:
-            inner = tuple(str(part) for part in path[2:])
-            return next((_VARIABLES[inner[:size]] for size in (2, 1) if inner[:size] in _VARIABLES), "the cluster")
+        described = {"clusters": self.cluster_from_environment, "channels": self.channel_from_environment}
+        if len(path) > 2 and described.get(path[0]):
+            inner, variables = tuple(str(part) for part in path[2:]), _VARIABLES[path[0]]
+            other = f"the {path[0].removesuffix('s')}"
+            return next((variables[inner[:size]] for size in (2, 1) if inner[:size] in variables), other)
         variable = f"{PREFIX}{str(path[0]).upper()}"
         if len(path) == 1 and (variable in self.given or not self.file):
             return variable

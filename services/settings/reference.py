@@ -8,8 +8,10 @@ from pydantic.fields import FieldInfo
 
 from services.settings import names
 from services.settings.fields import expected
-from services.settings.given import SECTIONS, Cluster, Gateway, Given, Kubernetes, Prometheus
+from services.settings.given import SECTIONS, Cluster, Gateway, Given, Kubernetes, OpenCost, Prometheus
 from services.settings.given_access import Actions, Login, View
+from services.settings.given_alerts import Channel
+from services.settings.given_cost import Cost
 
 TARGET = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -33,6 +35,12 @@ Secrets may stand in a file of their own, named by the setting that ends in `_FI
 logged or repeated in messages. Relative paths in the YAML file are relative to it.
 """
 
+_COST = """## Money
+
+Prices are no settings: they are kept on the Prices page, with their history.
+
+"""
+
 _LOGIN = """## Login, rights and views
 
 Without a login a console with real clusters shows everything to whoever reaches it, and changes nothing. How to set a
@@ -48,10 +56,17 @@ is held) is seen by all; what other people's pods hold is shown as held, without
 
 """
 
+_CHANNEL = """## One channel, by variables
+
+Where alerts go, and which; see [alerts.md](alerts.md). Several channels stand in the file, each with these settings in
+lower case without `GFC_CHANNEL_`.
+
+"""
+
 _FILE = """## The file
 
-Needed for several clusters and for views. Every setting of the first three tables may stand in it under its name in
-lower case without `GFC_`; what is comma-separated in the environment is a list here.
+Needed for several clusters, several channels and views. Every setting of the first four tables may stand in it under
+its name in lower case without `GFC_`; what is comma-separated in the environment is a list here.
 
 ```yaml
 team_label: example.com/team
@@ -71,12 +86,22 @@ clusters:
       namespace: serving
       configmap: litellm-config
       deployment: litellm
+    opencost:
+      url: http://opencost.opencost.example.com:9003
   - name: lab
     kubernetes:
       kubeconfig: lab.kubeconfig
       namespaces: [research, shared]
     prometheus:
       url: http://prometheus.lab.example.com:9090
+public_url: https://gpus.example.com
+channels:
+  - name: gpu-ops
+    url_file: /run/secrets/slack
+    kinds: [health, demand]
+    quiet: 22:00-07:00
+    zone: Europe/Berlin
+    critical_at_once: true
 ```
 
 Each entry of `clusters`:
@@ -98,19 +123,24 @@ def text() -> str:
     rows = {field: _row(f"`{name}`", Given.model_fields[field]) for name, field in names.GENERAL.items()}
     login = [rows.pop(field) for field in Login.model_fields if field in rows]
     actions = [rows.pop(field) for field in Actions.model_fields]
+    cost = [rows.pop(field) for field in Cost.model_fields]
     general = list(rows.values())
     config = f"| `{names.CONFIG}` | | Path of the settings file. | the path of a YAML file |"
     one = [_row(f"`{name}`", _at(path)) for name, path in names.CLUSTER.items()]
+    channel = [_row(f"`{name}`", Channel.model_fields[path[0]]) for name, path in names.CHANNEL.items()]
     cluster = [_row("`name`", Cluster.model_fields["name"])]
     cluster += [_row(f"`kubernetes.{key}`", field) for key, field in Kubernetes.model_fields.items()]
     cluster += [_row(f"`prometheus.{key}`", field) for key, field in Prometheus.model_fields.items()]
     cluster += [_row(f"`gateway.{key}`", field) for key, field in Gateway.model_fields.items()]
+    cluster += [_row(f"`opencost.{key}`", field) for key, field in OpenCost.model_fields.items()]
     views = [_row(f"`{key}`", field) for key, field in View.model_fields.items()]
     parts = [
         _HEAD,
         "## General\n\n" + _table("variable", [config, *general]),
+        _COST + _table("variable", cost),
         _LOGIN + _table("variable", login),
         "## Actions\n\n" + _table("variable", actions),
+        _CHANNEL + _table("variable", channel),
         "## One cluster, by variables\n\n" + _table("variable", one),
         _FILE + "\n" + _table("key", cluster),
         _VIEWS + "\n" + _table("key", views),

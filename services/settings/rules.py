@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,8 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from services.errors import WrongSetting
+from services.ports import CostPolicy
 from services.settings.access import KubeAccess, MetricsAccess
-from services.settings.given import Kubernetes, Prometheus
+from services.settings.given import Given, Kubernetes, Prometheus
 
 Name = Callable[[str], str]
 """Field → what to call it in a message."""
@@ -120,6 +122,18 @@ def _check_authentication(given: Prometheus, name: Name) -> None:
             raise WrongSetting(f"{called} is missing; expected it because {name('auth')} is {given.auth}.")
         if len(present) > 1:
             raise WrongSetting(f"{called} are both set; expected only one of the two.")
+
+
+def cost(given: Given) -> CostPolicy:
+    """How money is counted."""
+    return CostPolicy(
+        zone=given.report_zone,
+        labels=tuple(dict.fromkeys(given.cost_labels)),
+        keep_hours=timedelta(days=given.keep_cost_hours_days),
+        pue=given.energy_pue,
+        usd_per_kwh=given.energy_usd_per_kwh,
+        grams_per_kwh=given.energy_grams_per_kwh,
+    )
 
 
 def address(url: str, called: str, *, like: str = "https://prometheus.example.com") -> str:

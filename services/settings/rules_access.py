@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -11,8 +12,8 @@ from services.access import ActionPolicy, Login
 from services.domain.scope import Sight
 from services.errors import WrongSetting
 from services.settings import given_access, rules
-from services.settings.access import GatewayAccess, ProviderAccess
-from services.settings.given import Gateway, Given
+from services.settings.access import GatewayAccess, OpenCostAccess, ProviderAccess
+from services.settings.given import Gateway, Given, OpenCost
 from services.settings.rules import Name
 
 Base = Callable[[str], Path]
@@ -133,6 +134,28 @@ def gateway(given: Gateway, name: Name, base: Path) -> GatewayAccess:
             f"{name(empty)} is missing; expected it together with "
             f"{' and '.join(name(field) for field in place if field != empty)}."
         )
+    return GatewayAccess(
+        url=rules.address(given.url, name("url"), like="http://litellm.serving:4000") if given.url else "",
+        config_key=given.config_key,
+        **_key(given, name, base),
+        **place,
+    )
+
+
+def opencost(given: OpenCost, name: Name, base: Path) -> OpenCostAccess:
+    """The way to OpenCost."""
+    like = "http://opencost.opencost:9003"
+    if not given.url:
+        raise WrongSetting(f"{name('url')} is missing; expected an address such as {like}.")
+    return OpenCostAccess(
+        url=rules.address(given.url, name("url"), like=like),
+        cluster_id=given.cluster_id.strip(),
+        **_key(given, name, base),
+    )
+
+
+def _key(given: Gateway | OpenCost, name: Name, base: Path) -> dict[str, Any]:
+    """What servers behind a key have in common, as :class:`KeyedAccess` has it."""
     if given.key and given.key_file:
         raise WrongSetting(f"{name('key')} or {name('key_file')} are both set; expected only one of the two.")
     ca_file, key_file = rules.anchored(given.ca_file, base), rules.anchored(given.key_file, base)
@@ -140,13 +163,10 @@ def gateway(given: Gateway, name: Name, base: Path) -> GatewayAccess:
         rules.check_authorities(ca_file, name("ca_file"))
     if key_file:
         rules.secret_from(key_file, name("key_file"))
-    return GatewayAccess(
-        url=rules.address(given.url, name("url"), like="http://litellm.serving:4000") if given.url else "",
-        key=rules.one_line(given.key, name("key")),
-        key_file=key_file,
-        ca_file=ca_file,
-        connect_timeout_s=given.connect_timeout_s,
-        read_timeout_s=given.read_timeout_s,
-        config_key=given.config_key,
-        **place,
-    )
+    return {
+        "key": rules.one_line(given.key, name("key")),
+        "key_file": key_file,
+        "ca_file": ca_file,
+        "connect_timeout_s": given.connect_timeout_s,
+        "read_timeout_s": given.read_timeout_s,
+    }

@@ -13,9 +13,13 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from services.errors import WrongSetting
 from services.settings import names
 from services.settings.given import Given
+from services.settings.given_alerts import Channel
 
 _LISTS = {("kubernetes", "namespaces")} | {
-    (field,) for field, given in Given.model_fields.items() if get_origin(given.annotation) is tuple
+    (field,)
+    for model in (Given, Channel)
+    for field, given in model.model_fields.items()
+    if get_origin(given.annotation) is tuple
 }
 _PAIRS = {("prometheus", "matchers")}
 
@@ -38,19 +42,20 @@ class Environment(PydanticBaseSettingsSource):
             for name, field in names.GENERAL.items()
             if name in self._given
         }
-        cluster = self._cluster()
-        if cluster:
-            values["clusters"] = [cluster]
+        for field, variables in (("clusters", names.CLUSTER), ("channels", names.CHANNEL)):
+            if described := self._one(variables):
+                values[field] = [described]
         return values
 
-    def _cluster(self) -> dict[str, Any]:
-        cluster: dict[str, Any] = {}
-        for name, path in names.CLUSTER.items():
+    def _one(self, variables: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+        """The one cluster or channel that variables describe."""
+        found: dict[str, Any] = {}
+        for name, path in variables.items():
             if name not in self._given:
                 continue
-            section = cluster if len(path) == 1 else cluster.setdefault(path[0], {})
+            section = found if len(path) == 1 else found.setdefault(path[0], {})
             section[path[-1]] = _parsed(name, path, self._given[name])
-        return cluster
+        return found
 
 
 def _parsed(name: str, path: tuple[str, ...], text: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from services.domain.counters import COUNTERS
 from services.domain.signals import DIMENSIONS, SIGNALS, UNIT_KEY, Combine, Query, Stat, Unit
 from services.domain.window import Window
 from services.errors import Rejected
@@ -31,7 +32,8 @@ def demo() -> Metrics:
     from services.demo.metrics import DemoMetrics
     from services.demo.world import World
 
-    return DemoMetrics(World().sites["demo-east"], lambda: END)
+    world = World()
+    return DemoMetrics(world.sites["demo-east"], lambda: END, world)
 
 
 @pytest.fixture(params=["demo", "real"])
@@ -128,6 +130,32 @@ def test_a_choice_is_an_exact_match(metrics):
     for pattern in (".*", nodes[0][:-1] + ".", nodes[0].replace(".", "x"), nodes[0].upper(), '"} or up{a="'):
         assert metrics.instant(Query("util", ("node",)), END, {"node": [pattern, "nobody"]}).frame.empty
     assert metrics.instant(Query("util", ("node",)), END, {"node": []}).frame.empty
+
+
+@pytest.mark.parametrize("counter", COUNTERS)
+def test_growth_has_its_columns_and_lies_at_the_ends_of_whole_steps(metrics, counter):
+    frame = metrics.grown(counter, END - SPAN, END, STEP).frame
+    assert dtypes(frame) == COUNTERS[counter].columns
+    assert set(frame["at"]) <= {END - SPAN + STEP * (place + 1) for place in range(SPAN // STEP)}
+    assert not frame.duplicated(["at", *COUNTERS[counter].dimensions]).any()
+    assert (frame["value"] >= 0).all()
+
+
+@pytest.mark.parametrize("counter", COUNTERS)
+def test_growth_in_parts_adds_up_to_the_whole(metrics, counter):
+    names, middle = list(COUNTERS[counter].dimensions), END - SPAN / 2
+    whole = metrics.grown(counter, END - SPAN, END, SPAN).frame.set_index(names)["value"]
+    parts = [metrics.grown(counter, *span, STEP).frame for span in ((END - SPAN, middle), (middle, END))]
+    summed = pd.concat(parts).groupby(names)["value"].sum()
+    assert summed.to_dict() == pytest.approx(whole.to_dict())
+
+
+def test_nothing_grows_in_no_time_and_parts_of_minutes_are_refused(metrics):
+    assert dtypes(metrics.grown("gateway_spend", END, END, STEP).frame) == COUNTERS["gateway_spend"].columns
+    second = timedelta(seconds=1)
+    for begin, end, step in ((END - second, END, second), (END - SPAN, END, SPAN - STEP), (END, END - SPAN, STEP)):
+        with pytest.raises(ValueError, match="whole"):
+            metrics.grown("gateway_spend", begin, end, step)
 
 
 def test_coverage_keeps_to_its_columns_and_knows_the_signals(metrics):

@@ -406,5 +406,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
 def test_all_settings_have_a_place_in_the_answer() -> None:
     assert {field.name for field in dataclasses.fields(Settings)} == {
         "mode", "clusters", "database_url", "demo", "idle_after_minutes", "team_label", "live_refresh_s",
-        "utilisation_target", "collector", "keep_starts_days", "login", "provider", "actions",
+        "utilisation_target", "collector", "keep_starts_days", "login", "provider", "actions", "cost",
+        "channels", "public_url",
     }  # fmt: skip

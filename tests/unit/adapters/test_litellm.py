@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from services.adapters import litellm_http
+from services.adapters import keyed_http
 from services.adapters.litellm import LiteLLMGateway
 from services.domain.window import Window
 from services.errors import Forbidden, NotFound, Rejected, SourceError, SourceUnavailable
@@ -157,7 +157,7 @@ def test_failures_are_told_in_words_and_quote_nothing(
 
 
 def test_an_answer_without_end_is_not_read_to_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(litellm_http, "MAX_BYTES", 100)
+    monkeypatch.setattr(keyed_http, "MAX_BYTES", 100)
     with pytest.raises(Rejected, match="larger than"):
         server.gateway().routing()
 

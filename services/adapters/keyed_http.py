@@ -1,7 +1,4 @@
-"""Talking HTTP to a LiteLLM proxy: reads only, every failure one of our errors, no body kept beyond its decoding.
-
-``/health`` calls every model and costs money, ``/health/drain`` takes the worker out of service: neither is ever asked.
-"""
+"""Talking HTTP to a small API behind a key: reads only, every failure one of our errors, nothing kept of a body."""
 
 import time
 from collections.abc import Mapping
@@ -16,19 +13,23 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from services.errors import Forbidden, NotFound, Rejected, SourceError, SourceUnavailable
-from services.settings.access import GatewayAccess
+from services.settings.access import KeyedAccess
 
-SOURCE = "litellm"
 MAX_BYTES = 16 * 1024 * 1024
-"""No answer larger than this is read: about 3,000 deployments."""
+"""No answer larger than this is read: about 3,000 deployments of a gateway, or 10,000 nodes."""
 _CHUNK = 256 * 1024
 
 
-class GatewayHttp:
-    """The HTTP side of one proxy. Redirects are not followed: no key can reach another host."""
+class KeyedHttp:
+    """The HTTP side of one server. Redirects are not followed: no key can reach another host.
 
-    def __init__(self, name: str, access: GatewayAccess) -> None:
-        self._name, self._access = name, access
+    ``source`` is its kind and ``name`` its name in messages; ``refused`` says what to do when it refuses our key, and
+    whether it was asked for ``what``.
+    """
+
+    def __init__(self, source: str, name: str, access: KeyedAccess, *, what: str, refused: str) -> None:
+        self._source, self._name, self._access = source, name, access
+        self._what, self._refused = what, refused
         parts = urlsplit(access.url.strip())
         host = parts.hostname or ""
         netloc = (f"[{host}]" if ":" in host else host) + (f":{parts.port}" if parts.port else "")
@@ -48,17 +49,21 @@ class GatewayHttp:
             status, body = self._exchange(path, params)
         except requests.exceptions.SSLError as error:
             raise SourceUnavailable(
-                SOURCE,
+                self._source,
                 f"The encrypted connection to {self._name} failed.",
                 hint="Check its certificate and the CA file in the settings.",
             ) from error
         except requests.exceptions.Timeout as error:
             raise SourceUnavailable(
-                SOURCE, f"{self._name} did not answer in time.", hint="Check that it runs, and its network policies."
+                self._source,
+                f"{self._name} did not answer in time.",
+                hint="Check that it runs, and its network policies.",
             ) from error
         except (requests.RequestException, OSError) as error:
             raise SourceUnavailable(
-                SOURCE, f"{self._name} cannot be reached.", hint="Check that it runs, and its address in the settings."
+                self._source,
+                f"{self._name} cannot be reached.",
+                hint="Check that it runs, and its address in the settings.",
             ) from error
         if status != 200:
             self._fail(status)
@@ -85,9 +90,9 @@ class GatewayHttp:
             size += len(chunk)
             chunks.append(chunk)
             if size > MAX_BYTES:
-                raise Rejected(SOURCE, f"The answer of {self._name} is larger than {MAX_BYTES // 1024**2} MiB.")
+                raise Rejected(self._source, f"The answer of {self._name} is larger than {MAX_BYTES // 1024**2} MiB.")
             if time.perf_counter() > ends:
-                raise SourceUnavailable(SOURCE, f"{self._name} sends its answer too slowly.")
+                raise SourceUnavailable(self._source, f"{self._name} sends its answer too slowly.")
         return b"".join(chunks)
 
     def _key(self) -> str:
@@ -97,11 +102,13 @@ class GatewayHttp:
             text = Path(access.key_file).read_text("utf-8") if access.key_file else access.key.get_secret_value()
         except (OSError, UnicodeDecodeError) as error:
             raise Forbidden(
-                SOURCE, f"The key file for {self._name} cannot be read.", hint="Check that it is mounted and readable."
+                self._source,
+                f"The key file for {self._name} cannot be read.",
+                hint="Check that it is mounted and readable.",
             ) from error
         key = text.strip()
         if not key.isascii() or not (key.isprintable() or not key):
-            raise Forbidden(SOURCE, f"The key for {self._name} has characters no key has.", hint="Set it anew.")
+            raise Forbidden(self._source, f"The key for {self._name} has characters no key has.", hint="Set it anew.")
         return key
 
     def _fail(self, status: int) -> NoReturn:
@@ -109,19 +116,19 @@ class GatewayHttp:
             raise NotFound(f"{self._name} does not have what was asked for (404).")
         if status in (400, 401, 403):  # without a database an unknown key is a 400
             raise Forbidden(
-                SOURCE,
-                f"{self._name} does not let us read its models ({status}).",
-                hint="Give the console a key that may see all models: the master key, or one of an admin viewer.",
+                self._source,
+                f"{self._name} does not let us read its {self._what} ({status}).",
+                hint=self._refused,
             )
         raise self._other(status)
 
     def _other(self, status: int) -> SourceError:
         if 300 <= status < 400:
             return SourceUnavailable(
-                SOURCE,
+                self._source,
                 f"{self._name} sends us to another address instead of answering ({status}).",
-                hint="A login page, usually: give the address of the proxy itself.",
+                hint="A login page, usually: give the address of the server itself.",
             )
         if status >= 500 or status == 429:
-            return SourceUnavailable(SOURCE, f"{self._name} is out of order ({status}).", hint="Check its log.")
-        return Rejected(SOURCE, f"{self._name} refused to answer ({status}).")
+            return SourceUnavailable(self._source, f"{self._name} is out of order ({status}).", hint="Check its log.")
+        return Rejected(self._source, f"{self._name} refused to answer ({status}).")

@@ -1,0 +1,143 @@
+"""What counters of the gateway and its engines gained: the gateway's traffic, as the exporters would have told it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from services.demo.gateway_traffic import Answered, Traffic
+from services.demo.lanes import RUN
+from services.demo.names import pod_names
+from services.demo.noise import Floats, Ints
+from services.demo.reaction import seen
+from services.demo.world import World, seconds
+from services.domain import frames
+from services.domain.counters import Counter
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps by their ``ends``, the ``minutes`` in them that are over (their begins), and the step of each."""
+
+    ends: Sequence[datetime]
+    minutes: Ints
+    step: Ints
+
+    @classmethod
+    def of(cls, ends: Sequence[datetime], step: timedelta, last: int) -> "Steps":
+        """Steps of one length; minutes that end after ``last`` are not over."""
+        length = int(step.total_seconds())
+        begin = seconds(ends[0]) - length if ends else 0
+        minutes = np.arange(begin, min(seconds(ends[-1]) if ends else 0, last), 60, dtype=np.int64)
+        return cls(ends, minutes, (minutes - begin) // length)
+
+    def sums(self, part: Ints, values: Floats) -> Floats:
+        """Values at some of the minutes summed over each step."""
+        return np.asarray(np.bincount(self.step[part], values, len(self.ends)), np.float64)
+
+
+class Counting:
+    """Counters of one cluster of the world over some steps."""
+
+    def __init__(self, world: World, cluster: str, steps: Steps) -> None:
+        self._world, self._cluster, self._steps = world, cluster, steps
+        self._until = int(steps.minutes[-1]) + 60
+
+    def grown(self, counter: Counter) -> pd.DataFrame:
+        """What a counter gained, where it has a series; nobody works out prices of nodes."""
+        if counter.id.startswith("gateway_"):
+            return self._table(counter, self._gateway(counter.id))
+        if counter.id.startswith("engine_"):
+            return self._table(counter, self._engines(counter.id))
+        return frames.empty(counter.columns)
+
+    def _table(self, counter: Counter, rows: dict[tuple[str, ...], tuple[Floats, Floats]]) -> pd.DataFrame:
+        """Rows of the steps in which there was something to count: by dimensions, the sums and whether there was."""
+        told = [
+            (at, *names, value)
+            for names, (values, there) in rows.items()
+            for at, value, seen in zip(self._steps.ends, values.tolist(), there.tolist(), strict=True)
+            if seen
+        ]
+        return frames.table(counter.columns, sorted(told))
+
+    def _gateway(self, counter: str) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
+        """By group, model, provider, team and key."""
+        rows: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
+        for plan in self._world.scenario.gateways:
+            if plan.cluster == self._cluster:
+                for one in Traffic(self._world, plan, self._until).answered(self._steps.minutes):
+                    names = one.by.group, _model(one), one.by.provider
+                    for team, key, requests in _callers(one):
+                        amount = self._steps.sums(one.part, requests * _each(counter, one))
+                        _add(rows, (*names, team, key), amount, self._steps.sums(one.part, requests))
+        return rows
+
+    def _engines(self, counter: str) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
+        """By model, namespace and pod: ready replicas share what their workload is sent equally."""
+        minutes = self._steps.minutes
+        sent: dict[tuple[str, str], Floats] = {}
+        for plan in self._world.scenario.gateways:
+            traffic = Traffic(self._world, plan, self._until)
+            for one in traffic.answered(minutes):
+                if one.by.self_hosted:
+                    tokens = sent.setdefault((traffic.upstream(one.by), _model(one)), np.zeros(len(minutes)))
+                    tokens[one.part] += one.requests * _each(counter, one)
+        rows: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
+        for (workload, model), tokens in sent.items():
+            replicas = list(self._replicas(workload))
+            each = tokens / np.maximum(np.sum([ready for _, _, _, ready in replicas], axis=0), 1)
+            for cluster, namespace, pod, ready in replicas:
+                if cluster == self._cluster:
+                    everywhere = np.arange(len(minutes))
+                    there = self._steps.sums(everywhere, ready)
+                    _add(rows, (model, namespace, pod), self._steps.sums(everywhere, each * ready), there)
+        return rows
+
+    def _replicas(self, workload: str) -> Iterator[tuple[str, str, str, Floats]]:
+        """Cluster, namespace and name of each pod of a served language model, and 1 in minutes in which it is ready."""
+        minutes = self._steps.minutes
+        for site in (seen(one, self._until) for one in self._world.sites.values()):
+            works = {work.index: work for work in site.works if work.plan.llm and work.plan.name == workload}
+            pods = site.pods(int(minutes[0]), int(minutes[-1]))
+            pods = pods.where(np.isin(pods.work, list(works)) & (pods.fate == RUN))
+            ended = np.maximum(pods.ended, pods.ready)
+            for name, index, begin, end in zip(
+                pod_names(site, pods), pods.work.tolist(), pods.ready.tolist(), ended.tolist(), strict=True
+            ):
+                yield site.name, works[index].namespace, name, ((minutes >= begin) & (minutes < end)).astype(np.float64)
+
+
+def _callers(one: Answered) -> Iterator[tuple[str, str, Floats]]:
+    """Team, key and whole requests of each caller; together they are all."""
+    shares = np.cumsum([caller.share for caller in one.asked.callers])
+    bounds = np.round(np.outer(shares / shares[-1], one.requests))
+    parts = np.diff(bounds, axis=0, prepend=0.0)
+    for caller, requests in zip(one.asked.callers, parts, strict=True):
+        yield caller.team, caller.key, requests
+
+
+def _each(counter: str, one: Answered) -> Floats:
+    """What one request adds to a counter, minute by minute. LiteLLM counts 0 US dollars where it knows no price."""
+    prompt, completion = one.asked.input_tokens * one.length, one.asked.output_tokens * one.length
+    if counter.endswith("_prompt_tokens"):
+        return prompt
+    if counter.endswith("_completion_tokens"):
+        return completion
+    if counter == "gateway_spend":
+        return prompt * (one.by.input_usd or 0.0) + completion * (one.by.output_usd or 0.0)
+    return np.ones(len(one.length))
+
+
+def _model(one: Answered) -> str:
+    """The deployment's model as the provider calls it, and as the engine does."""
+    return one.by.model.removeprefix(f"{one.by.provider}/")
+
+
+def _add(
+    rows: dict[tuple[str, ...], tuple[Floats, Floats]], names: tuple[str, ...], amount: Floats, there: Floats
+) -> None:
+    before = rows.get(names)
+    rows[names] = (amount, there) if before is None else (before[0] + amount, before[1] + there)
