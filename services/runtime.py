@@ -8,22 +8,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from db.work import Database
 from services import demo
 from services.actions.engine import Engine
-from services.adapters import kube, kube_connect, litellm, prometheus
+from services.adapters import kube, kube_connect, litellm, notify, opencost, prometheus
 from services.errors import OpsError, SourceUnavailable
 from services.jobs.loop import Collector
-from services.ports import ClusterSource, GatewayPlace, JournalEntry, Policy, Sources, Work
-from services.settings import ClusterSettings, Settings, load
+from services.ports import ChannelSource, ClusterSource, GatewayPlace, JournalEntry, Policy, Sources, Work
+from services.settings import ChannelAccess, ClusterSettings, Settings, load
 
 log = logging.getLogger(__name__)
 
 _WORKERS = 16
-_OPERATIONS = 8
+_OPERATIONS = 32  # a release waits for up to an hour, and holds up nobody else meanwhile
 """Operations that run at once; further ones wait their turn."""
 _RECOVER_EVERY_S = 30.0
 _FORGET_EVERY = 120
@@ -55,7 +56,10 @@ def build(settings: Settings, *, database: bool = True) -> Sources:
         refresh_s=round(settings.live_refresh_s),
         actions=settings.actions,
         login=settings.login,
+        cost=settings.cost,
+        public_url=settings.public_url,
     )
+    channels = {one.channel.name: _channel(one) for one in settings.channels}
     work = Database(settings.database_url.get_secret_value()) if database else None
     if settings.mode == "demo":
         wanted, journal = settings.demo, demo.Memory() if work is None else _Journal(work)
@@ -65,13 +69,27 @@ def build(settings: Settings, *, database: bool = True) -> Sources:
                 clock=clock, pool=pool, scenario=wanted.scenario, gpus=wanted.gpus, seed=wanted.seed, journal=journal
             )
 
-        return Sources(mode="demo", clusters=estate(now), now=now, pool=pool, policy=policy, work=work, past=estate)
+        return Sources(
+            mode="demo",
+            clusters=estate(now),
+            now=now,
+            pool=pool,
+            policy=policy,
+            work=work,
+            past=estate,
+            channels=channels or demo.channels(),
+        )
     clusters = {cluster.name: _live(cluster) for cluster in settings.clusters}
-    return Sources(mode="live", clusters=clusters, now=now, pool=pool, policy=policy, work=work)
+    return Sources(mode="live", clusters=clusters, now=now, pool=pool, policy=policy, work=work, channels=channels)
+
+
+def _channel(settings: ChannelAccess) -> ChannelSource:
+    post = notify.Post(settings.channel.name, settings.url)
+    return ChannelSource(replace(settings.channel, place=post.place), post)
 
 
 def _live(settings: ClusterSettings) -> ClusterSource:
-    name, metrics, access = settings.name, settings.metrics, settings.gateway
+    name, metrics, access, costs = settings.name, settings.metrics, settings.gateway, settings.opencost
     place = gateway = None
     if access is not None and access.url:
         gateway = litellm.LiteLLMGateway(f"LiteLLM of {name}", access, clock=now)
@@ -83,6 +101,7 @@ def _live(settings: ClusterSettings) -> ClusterSource:
         metrics=None if metrics is None else prometheus.PrometheusMetrics(f"Prometheus of {name}", metrics, clock=now),
         gateway=gateway,
         gateway_place=place,
+        pricing=None if costs is None else opencost.OpenCost(f"OpenCost of {name}", costs, clock=now),
     )
 
 
@@ -124,6 +143,8 @@ def start(settings: Settings) -> Sources:
     with _lock:
         if _current is None:
             sources = _current = _watched(build(settings))
+            if settings.mode == "demo":
+                _give_budgets(sources, settings.demo.gpus)
             threading.Thread(target=_recover, args=(sources,), name="recovery", daemon=True).start()
             if settings.collects:
                 stop, collector = threading.Event(), Collector(sources, keep=timedelta(days=settings.keep_starts_days))
@@ -131,6 +152,20 @@ def start(settings: Settings) -> Sources:
                 thread.start()
                 _collecting = stop, thread
         return _current
+
+
+def _give_budgets(sources: Sources, gpus: int | None) -> None:
+    """The demo has budgets until somebody changes them: those of an estate nobody has kept house in."""
+    if sources.work is None:
+        return
+    try:
+        with sources.work() as unit:
+            if not unit.budgets.history():
+                for budget in demo.budgets(gpus or 64):
+                    unit.budgets.save(budget, at=sources.now(), actor="demo")
+                unit.commit()
+    except OpsError as error:
+        log.warning("the demo begins without budgets: %s", error)
 
 
 @contextmanager
@@ -222,6 +257,8 @@ def _release(sources: Sources) -> None:
             source.metrics.close()
         if source.gateway is not None:
             source.gateway.close()
+        if source.pricing is not None:
+            source.pricing.close()
     sources.pool.shutdown(wait=True, cancel_futures=True)
     if sources.work is not None:
         sources.work.close()

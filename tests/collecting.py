@@ -163,3 +163,11 @@ def kept(database: Database, begin: datetime) -> tuple[pd.DataFrame, pd.DataFram
             uid: unit.starts.detail(cluster, uid) for cluster, uid in zip(over["cluster"], over["uid"], strict=True)
         }
     return over, pulls, whole
+
+
+def costs(database: Database, begin: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Facts of the hours that are closed, and what they must sum to."""
+    with database() as unit:
+        facts = unit.costs.hours(begin - KEEP, begin + KEEP)
+        controls = unit.costs.controls(begin - KEEP, begin + KEEP).drop(columns="closed_at")
+    return facts.sort_values(list(facts.columns), ignore_index=True), controls

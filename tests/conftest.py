@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,18 +52,25 @@ def postgresql_server() -> Iterator[str]:
         yield folder
 
 
+@contextmanager
+def empty_database(engine: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """The address of an empty database on an engine, ``sqlite`` or ``postgresql``."""
+    if engine == "sqlite":
+        yield f"sqlite:///{folder / 'console.sqlite3'}"
+        return
+    socket = request.getfixturevalue("postgresql_server")
+    name = f"test_{next(_NUMBERS)}"
+    with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        yield f"postgresql+psycopg://postgres@/{name}?host={socket}"
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty database, on either engine."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'console.sqlite3'}"
-        return
-    folder = request.getfixturevalue("postgresql_server")
-    name = f"test_{next(_NUMBERS)}"
-    with psycopg.connect(host=folder, user="postgres", dbname="postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        yield f"postgresql+psycopg://postgres@/{name}?host={folder}"
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with empty_database(request.param, request, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,11 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
+from services.cost import budgets
 from services.errors import OpsError, SourceUnavailable
+from services.jobs.alerting import Alerting
 from services.jobs.backfill import ALIVE, Backfill
+from services.jobs.metering import Metering
 from services.jobs.prune import prune
 from services.jobs.record import Recorder
 from services.jobs.tenure import Lost, Tenure
@@ -21,6 +24,10 @@ LOOK_EVERY = timedelta(seconds=1)
 WRITE_EVERY = timedelta(seconds=5)
 MARK_EVERY = timedelta(seconds=10)
 """The lease is prolonged, and noted when was looked last, at least so often."""
+CLOSE_EVERY = timedelta(seconds=10)
+"""Hours of cost that are over are closed, one at a time, at least so often."""
+BUDGETS_EVERY = timedelta(minutes=5)
+"""What budgets crossed is noted so often; hours are closed once an hour."""
 PRUNE_EVERY = timedelta(hours=1)
 TRY_EVERY = timedelta(seconds=5)
 """From one try to take the lease, or to reach the database, to the next."""
@@ -39,8 +46,11 @@ class Collector:
         self._sources, self._work, self._keep = sources, sources.work, keep
         self._tenure = Tenure(sources.work, holder=holder)
         self._backfill = Backfill(sources, sources.work, self._hold)
+        self._metering = Metering(sources, sources.work, self._hold)
+        self._alerting = Alerting(sources, sources.work, self._hold)
         self._recorders: list[Recorder] = []
         self._due: dict[str, datetime] = {}
+        self._spent = {"starts": 0.0, "costs": 0.0}  # seconds on the past of each
         self._marked: dict[str, datetime] = {}
         self._away = False
         self._waits = False
@@ -73,11 +83,17 @@ class Collector:
             if self._is_due("look", now, LOOK_EVERY):
                 for recorder in self._recorders:
                     recorder.look(now)
+                self._metering.look(now)
             if self._is_due("write", now, TRY_EVERY if self._away else WRITE_EVERY):
                 self._write(now)
             if not self._away:
+                if self._is_due("close", now, CLOSE_EVERY) and self._metering.close(now):
+                    self._due.pop("close")
+                if self._is_due("budgets", now, BUDGETS_EVERY):
+                    budgets.crossings(self._sources, now)
                 if self._is_due("prune", now, PRUNE_EVERY):
-                    prune(self._work, self._keep, now, self._hold)
+                    prune(self._work, self._keep, now, self._hold, keep_hours=self._sources.policy.cost.keep_hours)
+                self._alerting.tick(now)
                 return self._past()
         except Lost as error:
             log.warning("%s", error)
@@ -89,6 +105,7 @@ class Collector:
 
     def close(self) -> None:
         """Write what is left and let another process work at once."""
+        self._alerting.close()
         try:
             if self._recorders:
                 self._write(self._sources.now(), whole=True)
@@ -116,6 +133,7 @@ class Collector:
                 traces, nodes = unit.starts.open(name)
                 recorder.resume(traces, nodes, since=_instant(mark.get("since")), looked=_instant(mark.get("at")))
                 recorders.append(recorder)
+            self._metering.begin(unit, now)
             unit.commit()
         self._recorders = recorders
         self._back()
@@ -130,6 +148,7 @@ class Collector:
         for recorder in self._recorders:
             while self._write_batch(recorder, now, whole=whole):
                 pass
+        self._metering.write(now, whole=whole)
         self._back()
 
     def _write_batch(self, recorder: Recorder, now: datetime, *, whole: bool) -> bool:
@@ -157,10 +176,20 @@ class Collector:
         begun = time.thread_time()
         working = True
         while working and time.thread_time() - begun < _SLICE_S:
-            working = self._backfill.step()
+            working = self._step_back()
         if working:
             return time.thread_time() - begun
         return LOOK_EVERY.total_seconds()
+
+    def _step_back(self) -> bool:
+        """One step into the past of starts or of costs, whichever had less time so far; False when all is known."""
+        steps = {"starts": self._backfill.step, "costs": self._metering.past}
+        for what in sorted(steps, key=self._spent.__getitem__):
+            begun = time.thread_time()
+            if steps[what]():
+                self._spent[what] += time.thread_time() - begun
+                return True
+        return False
 
     def _hold(self, unit: UnitOfWork) -> None:
         self._tenure.prolong(unit, self._sources.now())

@@ -17,12 +17,12 @@ from db import migrate
 from db.work import Database
 from services.jobs.tenure import LASTS
 from tests.apiserver import eventually
-from tests.collecting import Process, kept, killed_again_and_again, process, recording
+from tests.collecting import Process, costs, kept, killed_again_and_again, process, recording
 from tests.fakes import Clock
 
 BEGIN = datetime(2026, 6, 3, 10, 55, tzinfo=UTC)
 """Within the next hour nodes come for pods and services are rolled out."""
-STEP, STEPS = timedelta(seconds=20), 210
+STEP, STEPS = timedelta(seconds=20), 220
 ROOT = Path(__file__).parents[2]
 
 
@@ -64,6 +64,10 @@ def test_collectors_killed_at_random_leave_what_one_leaves_that_never_died(
     pd.testing.assert_frame_equal(ours[0], theirs[0])
     pd.testing.assert_frame_equal(ours[1], theirs[1])
     assert ours[2] == theirs[2]
+    ours_cost, theirs_cost = costs(database, BEGIN), costs(undisturbed, BEGIN)
+    assert theirs_cost[1]["micro"].sum() > 0, "hours were closed"
+    for own, other in zip(ours_cost, theirs_cost, strict=True):
+        pd.testing.assert_frame_equal(own, other)
 
 
 def test_of_two_at_once_one_works_whoever_dies_or_sleeps_and_nothing_is_lost(

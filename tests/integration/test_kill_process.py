@@ -22,7 +22,7 @@ from tests import proving
 from tests.apiserver import ApiServer, eventually
 from tests.apistore import Seen
 from tests.apiwrites import Denied, Target, status
-from tests.cases import CASES, CLOUD_FIRST
+from tests.cases import CASES, CLOUD_FIRST, ON_API
 from tests.process import Stable, stable
 from tests.proving import CONFIGS, SPACE
 from tests.standin import StandIn
@@ -180,7 +180,7 @@ def killed(estate: Estate, first: Stable, action: str, *, at: int, landed: bool)
 
 POINTS = [
     (action, at, landed)
-    for action in sorted(CASES)
+    for action in sorted(ON_API)
     for at, landed in itertools.product(range(len(CASES[action].writes)), (False, True))
 ]
 
@@ -207,7 +207,7 @@ def test_a_process_killed_at_a_write_is_explained_and_continued_without_doubling
         assert config["data"]["config.yaml"] == CLOUD_FIRST
 
 
-@pytest.mark.parametrize("action", sorted(CASES))
+@pytest.mark.parametrize("action", sorted(ON_API))
 def test_a_process_killed_while_it_waits_goes_on_waiting_in_another(estate: Estate, first: Stable, action: str) -> None:
     writes = {"set-sharing": 2}.get(action, len(CASES[action].writes))
     pid = first.start(**estate.task(do="apply", action=action, params=params(action)))
@@ -258,7 +258,7 @@ def pressed(estate: Estate, stables: tuple[Stable, Stable], tasks: list[dict[str
     return [one.ended() for one in stables]
 
 
-@pytest.mark.parametrize("action", sorted(CASES))
+@pytest.mark.parametrize("action", sorted(ON_API))
 def test_of_two_processes_that_press_at_once_one_changes_each_object(
     shared: Estate, first: Stable, second: Stable, action: str, tmp_path: Path
 ) -> None:

@@ -15,7 +15,8 @@ from services.demo import starts as truth
 from services.demo.moment import Moment
 from services.demo.reaction import seen
 from services.demo.starts import Step
-from services.demo.world import Site
+from services.demo.world import Site, World
+from services.domain.cost import MICRO
 from services.domain.startup import Confidence, Outcome, Phase
 from services.domain.startup.frame import StartRecord, told
 from services.jobs.backfill import LEAD_OUT, STEP, Clock, Stretch, walk
@@ -23,6 +24,7 @@ from services.jobs.feed import WATCHED
 from services.jobs.loop import LOOK_EVERY, Collector
 from services.jobs.record import Recorder
 from services.ports import ClusterSource, Snapshot, Sources
+from tests import costoracle
 from tests.conftest import Inline
 
 DAY = datetime(2026, 6, 2, tzinfo=UTC)
@@ -184,6 +186,28 @@ def test_hours_of_an_ordinary_collector_are_recorded_as_they_were(work: Database
     assert verdict.true >= 30
     assert had.keys() >= {Phase.QUEUE, Phase.DEVICE, Phase.PULL, Phase.INIT, Phase.RETRY, Phase.LOAD}, str(had)
     close_to_true(verdict)
+    cost_what_they_cost(work, clock.at)
+
+
+def cost_what_they_cost(work: Database, now: datetime) -> None:
+    """The whole hours that were metered look by look: every workload within a thousandth, nodes to the second."""
+    world = World()
+    with work.reading() as unit:
+        owners = unit.costs.owners()
+        for name, true in costoracle.clusters(world, DAY, now).items():
+            extent = unit.costs.extent(name)
+            assert true > 0
+            assert extent is not None
+            begin, end = extent[0], extent[1] + timedelta(hours=1)
+            assert end - begin >= timedelta(hours=4)
+            facts = unit.costs.hours(begin, end, (name,)).merge(owners.drop(columns="cluster"), on="owner", how="left")
+            node_money = unit.costs.controls(begin, end, (name,))["micro"].sum() / MICRO
+            assert node_money == pytest.approx(costoracle.clusters(world, begin, end)[name], rel=1e-3)
+            held = facts[facts["kind"].eq("held")].groupby(["namespace", "workload"])["micro"].sum() / MICRO
+            known = costoracle.workloads(world, begin, end)
+            known = known[known["cluster"].eq(name) & known["kind"].eq("held")]
+            truth = known.set_index(["namespace", "workload"])["usd"]
+            assert held.to_dict() == pytest.approx(truth.to_dict(), rel=1e-3, abs=0.001)
 
 
 class Close:

@@ -33,6 +33,11 @@ class Fickle:
             raise AWAY
         return self.inner()
 
+    def reading(self) -> Any:
+        if self.away:
+            raise AWAY
+        return self.inner.reading()
+
 
 @pytest.fixture
 def clock() -> Clock:
