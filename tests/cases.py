@@ -14,6 +14,7 @@ from services.domain.change.refs import Ref
 from services.domain.headroom import GPU, Shape, Want
 from services.domain.litellm import edits as litellm_edits
 from services.domain.objects import Node
+from services.domain.release import ReleaseParams
 from services.domain.sharing import CONFIG_LABEL
 from services.ports import Cluster, Sources
 from tests.gateway import FILE
@@ -33,15 +34,17 @@ CLOUD_FIRST = FILE.replace("order: 2", "order: 0").replace("order: 1", "order: 2
 class Case:
     """How one action is proven.
 
-    ``lab`` are its parameters on the estate and ``writes`` what they come to there, in order, as "verb Kind name".
-    ``demo`` finds parameters in the demo; None where it has nothing to act on. ``meddle`` is somebody else, who changes
-    what the plan is about to set, through the cluster they are given; they answer with how to see what they left.
+    ``lab`` are its parameters on the estate (None: it has no metrics, and the action needs them) and ``writes`` what
+    they come to there, in order, as "verb Kind name". ``demo`` finds parameters in the demo; None where it has nothing
+    to act on. ``meddle`` is somebody else, who changes what the plan is about to set, through the cluster they are
+    given; they answer with how to see what they left.
     """
 
     lab: Any
     writes: tuple[str, ...]
     demo: Callable[[Sources], Any]
     meddle: Callable[[Cluster, Plan], Callable[[], bool]]
+    again_after_s: float = 300.0  # what was taken back can be done again
 
 
 def _demo_headroom(sources: Sources) -> Any:
@@ -70,6 +73,10 @@ def _demo_prepull(sources: Sources) -> Any:
     return PrepullParams("demo-east", "t4-spot", ("registry.example.com/vision/video-embed:4.2",))
 
 
+def _demo_release(sources: Sources) -> Any:
+    return ReleaseParams("demo-east", "search-batch", "ocr-next", "Deployment")
+
+
 def _took_the_name(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
     ref = plan.steps[0].ref
     cluster.create(ref, {"metadata": {"labels": {"team": "others"}}})
@@ -80,6 +87,12 @@ def _labelled_the_last_node(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
     ref = next(step.ref for step in reversed(plan.steps) if sharing_steps.sets_labels(step))
     cluster.patch(ref, {"metadata": {"labels": {CONFIG_LABEL: "exclusive"}}}, expected=cluster.read(ref).version)
     return lambda: cluster.read(ref).labels[CONFIG_LABEL] == "exclusive"
+
+
+def _scaled_it(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
+    ref = plan.steps[-1].ref
+    cluster.patch(ref, {"spec": {"replicas": 3}}, expected=cluster.read(ref).version)
+    return lambda: bool(cluster.read(ref).body["spec"]["replicas"] == 3)
 
 
 def _wrote_into_the_file(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
@@ -109,6 +122,7 @@ CASES: dict[str, Case] = {
         _demo_sharing,
         _labelled_the_last_node,
     ),
+    "release-idle": Case(None, (), _demo_release, _scaled_it, again_after_s=2400.0),
     "edit-fallbacks": Case(
         FALLBACKS,
         ("patch ConfigMap litellm-config", "patch Deployment litellm"),
@@ -116,6 +130,8 @@ CASES: dict[str, Case] = {
         _wrote_into_the_file,
     ),
 }
+ON_API = {name: case for name, case in CASES.items() if case.lab is not None}
+"""Those that can be proven on the estate behind an API server."""
 
 
 def more(units: int, **other: Any) -> Want:

@@ -69,6 +69,12 @@ class Action(ABC, Generic[P]):
         Raises Refused with a sentence for people when a guard says no. A draft without steps means "it is so already".
         """
 
+    def recheck(self, plan: Plan, step: Step, sources: Sources) -> None:
+        """Look once more just before a step that changes something is done; not asked when a change is taken back.
+
+        Raises Refused when it must not be done any more.
+        """
+
     @abstractmethod
     def verify(self, plan: Plan, sources: Sources) -> Verdict:
         """Read back whether the change took effect. Called again and again until DONE, FAILED or out of time."""

@@ -165,6 +165,7 @@ class Engine:
             blast=() if draft is None else tuple(draft.blast),
             on_failure="stop",
             undoes=id,
+            promise=None if plan.promise is None else plan.promise.taken_back(),
         )
         return Undo(undoing, tuple(fields))
 
@@ -240,6 +241,7 @@ class Engine:
             nodes=tuple((cluster, pool, tuple(names)) for (cluster, pool), names in draft.nodes.items()),
             confirm=draft.confirm,
             on_failure=draft.on_failure,
+            promise=draft.promise,
         )
 
     def _needs_second(self, plan: Plan) -> bool:

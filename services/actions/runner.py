@@ -116,6 +116,9 @@ class Run:
     def _step(self, index: int, step: Step, *, again: bool) -> None:
         self._tick(0)
         self._log("step-started", step.says, step=index)
+        landed_before = again and steps.landed(step, self._hand(step.ref.cluster))
+        if step.kind not in QUIET and not self._plan.undoes and not landed_before:
+            self._action.recheck(self._plan, step, self._means.sources)
         done = self._done(step, lambda said: self._log("waited", said, step=index), again=again)
         detail = {"landed": done.landed, "uid": done.uid, "version": done.version, "warnings": list(done.warnings)}
         self._log("step-done", done.says, step=index, detail=detail, cursor=index + 1)

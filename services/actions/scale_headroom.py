@@ -1,5 +1,6 @@
 """Keep warm units in a pool: by placeholder pods, or by a buffer where an autoscaler answers one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,9 @@ from services import snapshots
 from services.actions.base import Action, Effect, Verdict
 from services.domain.change import patch
 from services.domain.change.plan import Draft, Plan, Risk, Step, StepKind, inverse
+from services.domain.change.promise import Promise
 from services.domain.change.refs import Live, Ref
+from services.domain.cost import money
 from services.domain.headroom import INSTANCE, NAMESPACE, PRIORITY, PRIORITY_CLASS, Want, objects, ours, placeholder
 from services.domain.objects import Pod
 from services.errors import NotFound, Refused
@@ -38,6 +41,7 @@ class ScaleHeadroom(Action[Want]):
         draft = Draft(f"Pool {params.pool}: {_number(params.units)} of {found.survey.shape}")
         draft.blast.extend(found.answer.blast)
         draft.warnings.extend(found.answer.warnings)
+        draft.promise = _promise(found, params)
         if params.units == 0:
             _remove(draft, source, found, params)
             return draft
@@ -82,6 +86,13 @@ class ScaleHeadroom(Action[Want]):
             )
         ]
         return Draft(f"Take back: {plan.summary}", steps=steps)
+
+
+def _promise(found: Found, want: Want) -> Promise:
+    """What the units more or less cost a day, as warm room of the pool."""
+    usd = found.survey.usd_per_day * (want.units - found.survey.set)
+    part = {"cluster": want.cluster, "pool": want.pool, "kind": "warm"}
+    return Promise(None if math.isnan(usd) else money.micro(usd), part)
 
 
 def _replica(sources: Sources, source: ClusterSource, want: Want) -> Mapping[str, Any] | None:

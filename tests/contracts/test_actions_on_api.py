@@ -26,7 +26,7 @@ from services.settings import KubeAccess
 from tests import proving, realapi
 from tests.apiserver import START, Pauses, eventually
 from tests.apiwrites import KIND_OF
-from tests.cases import CASES, CLOUD_FIRST, SHARING
+from tests.cases import CASES, CLOUD_FIRST, ON_API, SHARING
 from tests.gateway import FILE, KEY
 from tests.proving import LAB, OPERATOR, REASON, Bench, Clock, lab
 from tests.realapi import RealApi
@@ -224,7 +224,7 @@ class Run:
         return found
 
 
-@pytest.fixture(params=sorted(CASES))
+@pytest.fixture(params=sorted(ON_API))
 def run(request: pytest.FixtureRequest, bench: Bench) -> Run:
     return Run(bench, request.param)
 

@@ -99,7 +99,7 @@ def proof(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Proof]:
     with proving.bench(place, tmp_path) as bench:
         params = CASES[name].lab if place == "api" else CASES[name].demo(bench.sources)
         if params is None:
-            pytest.skip("the demo has nothing to act on")
+            pytest.skip("there is nothing to act on here")
         yield Proof(name, bench, params)
         assert bench.broken() == (), "the audit's chain holds, whatever was done"
 
@@ -274,7 +274,7 @@ def test_undo_restores_every_field_and_the_file_byte_for_byte(proof: Proof) -> N
 def test_what_was_taken_back_can_be_done_again(proof: Proof) -> None:
     operation = proof.applied()
     proof.bench.taken_back(proof.engine, operation.id)
-    proof.bench.wait(300)
+    proof.bench.wait(CASES[proof.name].again_after_s)
     assert proof.applied().state == "done"
 
 

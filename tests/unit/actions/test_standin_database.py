@@ -9,14 +9,13 @@ import pytest
 from sqlalchemy import event
 
 from db import engine as database_engine
-from services.actions.base import ACTIONS
 from services.errors import Refused, SourceUnavailable
 from tests import proving
-from tests.cases import CASES
+from tests.cases import CASES, ON_API
 from tests.proving import LAB, OPERATOR, REASON, Bench, Written
 
 
-@pytest.fixture(params=sorted(ACTIONS))
+@pytest.fixture(params=sorted(ON_API))
 def action(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
