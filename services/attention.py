@@ -7,6 +7,8 @@ from datetime import timedelta
 import pandas as pd
 
 from services import audit, fleet, metrics, sharing, utilisation
+from services.alerts import read as alerts
+from services.cost import budgets, waste
 from services.domain import findings
 from services.domain.change import findings as operation_findings
 from services.domain.findings import Finding
@@ -22,7 +24,9 @@ from services.ports import Sources
 from services.reading import Absence, Problem, Reading
 from services.startup import advice
 
-_OF_OWNERS = frozenset({"idle", "unmet", "startup-late", "startup-lever", "startup-slower", "startup-stuck"})
+_OF_OWNERS = frozenset(
+    {"idle", "unmet", "startup-late", "startup-lever", "startup-slower", "startup-stuck", "budget", "anomaly"}
+)
 """Kinds of key that speak of somebody's workload; the others are about hardware or the console."""
 
 
@@ -38,11 +42,12 @@ def read(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
     ]
     if kept.value is not None:
         found = [*headroom_findings.offered(found, kept.value), *headroom_findings.cold(kept.value, scope.range)]
-    found += [*sharing.findings(sources, scope), *_gateways(sources, scope)]
+    found += [*sharing.findings(sources, scope), *_gateways(sources, scope), *budgets.findings(sources, scope)]
     if scope.sees.whole and changed.value is not None:
         found += operation_findings.stopped(changed.value, pd.Timestamp(sources.now()))
         tripped = audit.breaker(sources).value
         found += [] if tripped is None else [operation_findings.tripped(tripped.says, pd.Timestamp(tripped.at))]
+        found += alerts.findings(sources)
     found = _with_starts(found, advice.findings(sources, scope))
     if scope.by_owner:
         found = [f for f in found if f.key.split("/", 1)[0] in _OF_OWNERS]
@@ -84,7 +89,8 @@ def _use(sources: Sources, scope: Scope, table: pd.DataFrame | None, nodes: pd.D
         return []
     spend = 0.0 if nodes is None else float((nodes["gpus"] * nodes["price"] * 24).sum())
     minutes = round(sources.policy.idle_after / timedelta(minutes=1))
-    found = list(findings.idle(named(table, scope.sees), minutes, spend))
+    idle = list(findings.idle(named(table, scope.sees), minutes, spend))
+    found = waste.attended(sources, idle, fleet.pods(sources, scope).value)
     if nodes is not None and not scope.by_owner:
         seen = set(zip(table["cluster"], table["node"], strict=True))
         found += findings.silent_nodes(nodes, seen)

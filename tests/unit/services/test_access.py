@@ -236,4 +236,4 @@ def test_why_somebody_may_not_is_said_in_a_sentence(user: User, right: Right, po
 
 def test_only_the_role_that_says_so_edits_budgets() -> None:
     finance = person(replace(LOGIN, roles={"finance": frozenset({"money"})}), groups=["money"])
-    assert finance.rights == {Right.READ, Right.BUDGETS}
+    assert finance.rights == {Right.READ, Right.BUDGETS, Right.SPENDERS}

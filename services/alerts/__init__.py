@@ -1,0 +1,1 @@
+"""Telling people what needs attention, through the channels they chose."""

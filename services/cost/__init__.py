@@ -1,0 +1,1 @@
+"""What the fleet costs: use cases of the pages about money."""
