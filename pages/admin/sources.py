@@ -11,7 +11,7 @@ from services.ports import SourceStatus
 
 page = shell.page("Sources")
 scope, mode = page.scope, page.mode
-SOURCE_WORDS = {"kubernetes": "Kubernetes", "prometheus": "Metrics", "litellm": "Gateway"}
+SOURCE_WORDS = {"kubernetes": "Kubernetes", "prometheus": "Metrics", "litellm": "Gateway", "opencost": "Prices"}
 
 
 def card(cluster: str, status: SourceStatus | None, now: datetime) -> None:
@@ -36,7 +36,7 @@ def card(cluster: str, status: SourceStatus | None, now: datetime) -> None:
     st.caption(words.plain(" · ".join(fact for fact in facts if fact)))
     if status.message:
         st.caption(f"{words.plain(words.sentence(status.message))} {words.plain(status.hint)}")
-    st.caption(words.plain(status.address))
+    st.caption(words.code(status.address))
 
 
 def missing(advice: list[Advice], *, known: bool) -> None:

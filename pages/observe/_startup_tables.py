@@ -82,7 +82,12 @@ def _starts(page: Page, found: Board, workload: str) -> None:
     st.download_button(
         "Download CSV",
         data=lambda: tables.csv(
-            queries.starts(page.scope, workload), tables_startup.STARTS, scope=page.scope, mode=page.mode, as_of=None
+            queries.starts(page.scope, workload),
+            tables_startup.STARTS,
+            window=page.scope.range,
+            mode=page.mode,
+            as_of=None,
+            prices=tables.LISTED,
         ),
         file_name=f"startup_starts-{page.scope.range}{'-demo' if page.mode == 'demo' else ''}.csv",
         mime="text/csv",

@@ -104,6 +104,8 @@ def chains(page: Page, board: Board) -> str:
         page=page,
         as_of=runtime.current().now(),
         select=True,
+        window="24h",
+        prices="prices of the gateway, USD",
     )
     names = frame["group"].tolist()
     if clicked(row, key=ROW) and row is not None:

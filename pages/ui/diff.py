@@ -41,7 +41,7 @@ def changes(plan: Plan, *, key: str) -> None:
     frame = diff.table(plan)
     if frame.empty:
         return
-    st.markdown(f"**What changes** ({words.some(len(frame), 'field')})")
+    st.markdown(f"**What changes** ({words.counted(len(frame), 'field')})")
     with st.container(key=key):
         st.dataframe(
             frame,
@@ -56,7 +56,7 @@ def changes(plan: Plan, *, key: str) -> None:
 def steps(plan: Plan, rehearsal: Rehearsal, *, key: str) -> None:
     """What will be done, in order, each step with the answer of its rehearsal."""
     answers = {answer.step: answer for answer in rehearsal.answers}
-    st.markdown(f"**What is done, in order** ({words.some(len(plan.steps), 'step')})")
+    st.markdown(f"**What is done, in order** ({words.counted(len(plan.steps), 'step')})")
     lines = [_line(number, step, answers.get(number - 1)) for number, step in enumerate(plan.steps, start=1)]
     with st.container(key=key, height=320 if len(lines) > MANY else "content"):
         st.markdown("\n".join(lines))

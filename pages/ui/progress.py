@@ -96,7 +96,7 @@ def steps(record: Record) -> None:
         lines = [_step(row) for row in frame.to_dict("records")]
     else:
         done = int(frame["state"].isin(["done", "so already"]).sum())
-        st.progress(done / len(frame), text=f"{done} of {words.some(len(frame), 'step')}")
+        st.progress(done / len(frame), text=f"{done} of {words.counted(len(frame), 'step')}")
         lines = [_group(str(name), part) for name, part in frame.groupby("group", sort=False)]
     with st.container(height=320 if len(lines) > _MANY else "content"):
         st.markdown("\n".join(lines))

@@ -70,7 +70,7 @@ def _already(plan: Plan) -> str:
 def _radius(plan: Plan) -> None:
     icon, colour, word = _RISKS[plan.risk]
     where = ", ".join(words.plain(cluster) for cluster in plan.clusters)
-    st.caption(f"{icon} :{colour}[**{word}**] · cluster {where} · {words.some(len(plan.refs), 'object')}")
+    st.caption(f"{icon} :{colour}[**{word}**] · cluster {where} · {words.counted(len(plan.refs), 'object')}")
     if plan.blast:
         st.markdown("**What it reaches**\n" + "".join(f"\n- {words.plain(line)}" for line in plan.blast))
     if plan.warnings:
@@ -108,7 +108,7 @@ def _choice(held: Proposed) -> None:
     changed = sum(not field.ticked for field in held.fields)
     if changed:
         st.warning(
-            f"{words.some(changed, 'field')} changed since the operation. Left as now unless you tick "
+            f"{words.counted(changed, 'field')} changed since the operation. Left as now unless you tick "
             f"{'it' if changed == 1 else 'them'}.",
             icon=":material/edit_note:",
         )
@@ -181,4 +181,4 @@ def _stopped(rehearsal: Rehearsal) -> None:
 
 
 def _object(plan: Plan) -> str:
-    return plan.refs[0].name if len(plan.refs) == 1 else words.some(len(plan.refs), "object")
+    return plan.refs[0].name if len(plan.refs) == 1 else words.counted(len(plan.refs), "object")

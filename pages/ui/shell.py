@@ -85,6 +85,43 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "Where does a request go when the first choice fails, and in which order?",
         ),
     ),
+    "Money": (
+        Entry(
+            "pages/money/cost.py",
+            "Cost",
+            ":material/payments:",
+            "cost",
+            "What does the fleet cost, who uses it, what is idle, and where will the month end?",
+        ),
+        Entry(
+            "pages/money/budgets.py",
+            "Budgets",
+            ":material/savings:",
+            "budgets",
+            "Which budgets hold, which will not, and when?",
+        ),
+        Entry(
+            "pages/money/waste.py",
+            "Waste",
+            ":material/recycling:",
+            "waste",
+            "Which GPUs are paid for and not used, and what would stop that?",
+        ),
+        Entry(
+            "pages/money/savings.py",
+            "Savings",
+            ":material/trending_down:",
+            "savings",
+            "What did changes promise to save, and what was measured since?",
+        ),
+        Entry(
+            "pages/money/prices.py",
+            "Prices",
+            ":material/sell:",
+            "prices",
+            "What is a GPU-hour counted at, since when, and where does the price come from?",
+        ),
+    ),
     "Administer": (
         Entry(
             "pages/admin/audit.py",
@@ -92,6 +129,20 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             ":material/history:",
             "audit",
             "Who changed what, when and why, did it work, and can it be taken back?",
+        ),
+        Entry(
+            "pages/admin/books.py",
+            "Books",
+            ":material/fact_check:",
+            "books",
+            "Do the parts add up to what the nodes cost, for every hour?",
+        ),
+        Entry(
+            "pages/admin/alerts.py",
+            "Alerts",
+            ":material/notifications:",
+            "alerts",
+            "Who was told what and when, and did it arrive?",
         ),
         Entry(
             "pages/admin/sources.py",

@@ -10,11 +10,10 @@ import streamlit as st
 from pages.ui import words
 from pages.ui.shell import Page
 from services import runtime
-from services.domain.scope import Scope
+from services.cost.export_csv import inert
 
 C = st.column_config
 GIB = 2.0**30
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHARE: dict[str, Any] = {"format": "%.1f %%", "min_value": 0.0, "max_value": 100.0}
 SHARES = ("util", "util_now", "held_ratio", "first_share")
 """Ratios, drawn as percentages; files keep the ratio."""
@@ -214,6 +213,12 @@ def pools(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(out=frame["unhealthy"] + frame["missing"], usd_per_day=frame["usd_per_hour"] * 24)
 
 
+LISTED = "list prices, USD"
+RECORDED = {"window": "", "prices": "as recorded, USD"}
+"""For :func:`show`: rows say their own time, money is what was counted then."""
+IN_FORCE = "rate card, else OpenCost, else list prices, USD"
+
+
 def show(
     frame: pd.DataFrame,
     columns: Mapping[str, Any],
@@ -225,8 +230,14 @@ def show(
     height: int | str = "auto",
     select: bool = False,
     download: bool = True,
+    window: str | None = None,
+    prices: str = LISTED,
 ) -> int | None:
-    """Draw a table with its download; with ``select`` returns the position of the chosen row, else None."""
+    """Draw a table with its download; with ``select`` returns the position of the chosen row, else None.
+
+    ``window`` and ``prices`` are told in the file: by default the page's time range and list prices; "" for rows that
+    are of no one window.
+    """
     drawn = frame[list(columns)]
     in_bytes = [name for name in columns if name.startswith("memory_")]
     in_percent = [name for name in columns if name in SHARES]
@@ -248,7 +259,7 @@ def show(
         "height": height,
         "placeholder": words.DASH,
     }
-    chosen = None
+    chosen, over = None, page.scope.range if window is None else window
     if select:
         event = st.dataframe(drawn, on_select="rerun", selection_mode="single-row", **options)
         positions = event["selection"]["rows"]
@@ -258,8 +269,8 @@ def show(
     if download:
         st.download_button(
             "Download CSV",
-            data=lambda: csv(frame, columns, scope=page.scope, mode=page.mode, as_of=as_of),
-            file_name=f"{key}-{page.scope.range}{'-demo' if page.mode == 'demo' else ''}.csv",
+            data=lambda: csv(frame, columns, window=over, mode=page.mode, as_of=as_of, prices=prices),
+            file_name="-".join(filter(None, [key, over, "demo" if page.mode == "demo" else ""])) + ".csv",
             mime="text/csv",
             key=f"{key}_csv",
             icon=":material/download:",
@@ -269,20 +280,19 @@ def show(
     return chosen
 
 
-def csv(frame: pd.DataFrame, columns: Mapping[str, Any], *, scope: Scope, mode: str, as_of: datetime | None) -> bytes:
+def csv(
+    frame: pd.DataFrame, columns: Mapping[str, Any], *, window: str, mode: str, as_of: datetime | None, prices: str
+) -> bytes:
     """The table as CSV in base units, each row with what it speaks of: window, time, mode, price basis."""
-    listed = "list prices, USD" if any("usd" in name for name in columns) else ""
+    listed = prices if any("usd" in name for name in columns) else ""
+    listed = "as in the column basis, USD" if "basis" in columns else listed
     told = frame[list(columns)].assign(
-        window=scope.range,
+        window=window,
         as_of=words.utc(as_of or runtime.current().now()),
         mode=mode,
-        price_basis="prices of the gateway, USD" if "spent_usd" in columns else listed,
+        price_basis=listed,
     )
     text = told.select_dtypes(include=["object", "string"])
     # A spreadsheet must not run a pod's name as a formula.
-    told = told.assign(**{name: [_inert(value) for value in text[name]] for name in text})
+    told = told.assign(**{name: [inert(value) for value in text[name]] for name in text})
     return told.to_csv(index=False).encode()
-
-
-def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -5,9 +5,10 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from pages.ui import queries, shell, words
+from pages.ui import queries, queries_money, shell, words
 from pages.ui.charts_startup import took
 from pages.ui.shell import Page
+from services.cost.board import Asked
 from services.domain import attribution
 from services.domain.findings import Finding
 from services.headroom.read import Summary as HeadroomSummary
@@ -59,12 +60,15 @@ def overview(page: Page) -> None:
 
 
 def levers(page: Page) -> None:
-    """What can be done about it: warm headroom, what sharing would add, and what people changed."""
+    """What can be done about it: money, warm headroom, what sharing would add, and what people changed."""
     warm = queries.headroom_summary(page.mode, page.scope)
     more = queries.sharing_findings(page.mode, page.scope)
     changed = queries.operations(page.mode, "24h", page.scope.cluster, "" if page.scope.sees.whole else page.user.id)
     with st.container(key="overview_levers"):
-        one, two, three, four = _four()
+        grid = st.grid(5, min_column_width=170)
+        money, one, two, three, four = (grid.container(height="stretch") for _ in range(5))
+        with money:
+            _spent(page)
         with one:
             _warm(warm.value)
         with two:
@@ -73,6 +77,17 @@ def levers(page: Page) -> None:
             _sharable(more)
         with four:
             _changed(changed.value)
+
+
+def _spent(page: Page) -> None:
+    tip = "What the nodes cost since the month began, and the range it will end in; the Cost page says for whom."
+    found = queries_money.cost(page.mode, page.scope, Asked()).value
+    month = None if found is None or found.daily.empty else found.month
+    if month is None:
+        tile("Cost this month", None, "not recorded yet", tip=tip)
+        return
+    under = f"lands at {words.between(month.low, month.high)}"
+    tile(f"Cost, {month.name}", words.micro(month.spent), under, tip=tip)
 
 
 def _warm(value: HeadroomSummary | None) -> None:
@@ -84,7 +99,7 @@ def _warm(value: HeadroomSummary | None) -> None:
     else:
         money = "" if value.usd_per_day is None else f", {words.money(value.usd_per_day)} a day"
         colour: Colour = "green" if value.ready >= value.units else "orange"
-        tile("Warm headroom", words.counted(value.ready, "unit"), f"of {value.units} asked for{money}", colour, tip)
+        tile("Warm headroom", words.counted(value.ready, "unit"), f"of {value.units}{money}", colour, tip)
 
 
 def _started(page: Page, value: HeadroomSummary | None) -> None:
@@ -92,12 +107,12 @@ def _started(page: Page, value: HeadroomSummary | None) -> None:
     recorded = queries.startup_totals(page.mode, page.scope).value
     if recorded is not None and recorded.number:
         tip = (
-            f"Half of the starts that became ready took longer. In target: ready within {took(TARGET_S)}, of all that "
-            "are decided; the Startup page says where the time goes."
+            f"Half of the starts that became ready took longer. In target: ready within {took(TARGET_S)}, of the "
+            f"{recorded.decided:,} that are decided; the Startup page says where the time goes."
         )
         late = recorded.p50_s is not None and recorded.p50_s > TARGET_S
         p50 = None if recorded.p50_s is None else took(recorded.p50_s)
-        under = f"{words.share(recorded.in_target)} of {recorded.decided:,} within {took(TARGET_S)}"
+        under = f"{words.share(recorded.in_target)} within {took(TARGET_S)}"
         tile(f"Start p50, {page.scope.range}", p50, under, "orange" if late else "off", tip)
         return
     tip = "GPU pods placed at once on a node that was there, of all placed in the window that still exist."
@@ -112,7 +127,7 @@ def _started(page: Page, value: HeadroomSummary | None) -> None:
 def _sharable(found: list[Finding]) -> None:
     tip = "GPU equivalents that would be free if small workloads shared GPUs they now hold whole."
     gpus = sum(finding.gpus or 0.0 for finding in found)
-    under = f"by dividing GPUs in {words.counted(len(found), 'pool')}" if found else "no pool would gain"
+    under = f"in {words.counted(len(found), 'pool')}" if found else "no pool would gain"
     tile("Sharing would free", words.gpus(gpus), under, tip=tip)
 
 

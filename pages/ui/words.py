@@ -1,6 +1,7 @@
 """Numbers and times as people read them. The only place that formats."""
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 DASH = "—"
@@ -21,11 +22,6 @@ def gpus(value: float | None) -> str:
     return said if said == DASH else f"{said} GPU" if said == "1" else f"{said} GPUs"
 
 
-def some(number: int, noun: str) -> str:
-    """A number of things: 1 pod, 3 pods, 1,204 pods."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def counted(number: int, noun: str) -> str:
     """A whole number of things: 1 pod, 1,204 pods."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
@@ -44,7 +40,23 @@ def money(value: float | None) -> str:
     """US dollars, without cents above ten."""
     if value is None or math.isnan(value):
         return DASH
-    return f"${value:,.0f}" if abs(value) >= 10 else f"${value:,.2f}"
+    said = f"${abs(value):,.0f}" if abs(value) >= 10 else f"${abs(value):,.2f}"
+    return f"−{said}" if value < 0 and said != "$0.00" else said
+
+
+def micro(value: float | None) -> str:
+    """Micro-dollars as money."""
+    return money(None if value is None else value / 1e6)
+
+
+def between(low: int, high: int) -> str:
+    """A range of micro-dollars, short enough for a tile: $1,204, $12.4–13.1k."""
+    for dollars, sign in ((1e6, "M"), (1e3, "k")):
+        if low >= dollars * 1e6:
+            one, other = low / dollars / 1e6, high / dollars / 1e6
+            ends = [f"{each:,.0f}" if one >= 100 else f"{each:,.1f}" for each in (one, other)]
+            return f"${ends[0]}{sign}" if ends[0] == ends[1] else f"${ends[0]}–{ends[1]}{sign}"
+    return micro(low) if low == high else f"{micro(low)}–{micro(high)}"
 
 
 def span(length: timedelta | float | None) -> str:
@@ -76,16 +88,27 @@ def utc(then: datetime | None) -> str:
 
 
 _SPECIAL = str.maketrans({char: f"\\{char}" for char in r"\`*_{}[]()<>#+-.!|~$:&"})
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of all that follows: figures would read backwards."""
+_TAKEN = re.compile(r":(?=//|material|streamlit)|\bwww(?=\.)", re.IGNORECASE)
+"""Beginnings of what the browser makes a link, an icon or a logo, escaped or not, and whatever a sentence adds."""
+_JOINER = "\u2060"
+"""A sign nobody sees, and where no line breaks."""
 
 
 def plain(text: str) -> str:
     """Text from outside (labels, names, messages) made safe to stand in Markdown: shown as it is, never interpreted."""
-    return " ".join(text.split()).translate(_SPECIAL)
+    return _TAKEN.sub(rf"\g<0>{_JOINER}", _line(text)).translate(_SPECIAL)
 
 
 def code(text: str) -> str:
     """Text from outside as a code span: on one line, without what would end the span."""
-    return f"`{' '.join(text.replace('`', '').split())}`"
+    return f"`{_line(text.replace('`', ''))}`"
+
+
+def _line(text: str) -> str:
+    """Text on one line; a sign that is not to be seen is a replacement character."""
+    return _HIDDEN.sub("\ufffd", " ".join(text.split()))
 
 
 def sentence(text: str) -> str:

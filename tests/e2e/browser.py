@@ -21,7 +21,14 @@ TITLES = {
     "/headroom": "Headroom",
     "/sharing": "Sharing",
     "/fallback-edit": "Fallbacks",
+    "/cost": "Cost",
+    "/budgets": "Budgets",
+    "/waste": "Waste",
+    "/savings": "Savings",
+    "/prices": "Prices",
     "/audit": "Audit",
+    "/books": "Books",
+    "/alerts": "Alerts",
     "/sources": "Sources",
 }
 """Every page of the navigation by its path."""

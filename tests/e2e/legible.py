@@ -19,7 +19,8 @@ _CONTRAST = """
     return 0.2126 * part(c[0]) + 0.7152 * part(c[1]) + 0.0722 * part(c[2]);
   };
   // Of a figure's text: the bar or box it stands in, by its colour or that of its pattern's ground.
-  const within = (a, b) => a.x + a.width / 2 >= b.x && a.x + a.width / 2 <= b.right && b.y <= a.y + a.height / 2;
+  const among = (at, from, to) => from <= at && at <= to;
+  const within = (a, b) => among(a.x + a.width / 2, b.x, b.right) && among(a.y + a.height / 2, b.y, b.bottom);
   const paint = (shape) => {
     const fill = getComputedStyle(shape).fill, pattern = /^url\\("?[^#]*#([^")]+)/.exec(fill);
     const tile = pattern && document.getElementById(pattern[1])?.querySelector('rect');
@@ -40,6 +41,7 @@ _CONTRAST = """
     const box = element.getBoundingClientRect();
     if (box.width < 2 || box.height < 2) continue;
     if (element.closest('[aria-hidden="true"], [disabled], canvas, noscript')) continue;
+    if (element.closest('[data-testid="stSliderThumbValue"]')) continue; // stands above the thumb it is a part of
     const style = getComputedStyle(element);
     let ink = rgba(element instanceof SVGElement ? style.fill : style.color), faded = 1;
     for (let at = element; at; at = at.parentElement) faded *= Number(getComputedStyle(at).opacity);

@@ -66,7 +66,7 @@ def test_another_person_sees_it_run_and_cannot_take_it_back_yet(visit: Visit, be
     tab = visit(begun.served).open("/headroom", pool="t4-spot").on("Headroom")
     (row,) = tab.rows(tab.keyed("headroom_table"))
     assert row["Kept by"] == "placeholder"
-    assert begun.says == f"Pool t4-spot: 0 → {words.some(int(row['Set']), 'warm unit')} of 1 GPU"
+    assert begun.says == f"Pool t4-spot: 0 → {words.counted(int(row['Set']), 'warm unit')} of 1 GPU"
     assert int(row["Warm"]) + int(row["Refill"]) == int(row["Set"])
     tab.open("/").on("Overview")
     expect(tab.keyed("overview_levers")).to_contain_text(re.compile(r"Changes, 24h.*running now", re.DOTALL))

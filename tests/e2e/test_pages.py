@@ -18,7 +18,14 @@ LOOK_FOR = {
     "Headroom": ["By pool", "Keep units warm"],
     "Sharing": ["By pool"],
     "Fallbacks": ["Model groups"],
+    "Cost": [],
+    "Budgets": [],
+    "Waste": [],
+    "Savings": [],
+    "Prices": ["Prices in force", "Rate card"],
     "Audit": [],
+    "Books": [],
+    "Alerts": [],
     "Sources": ["GPU metrics", "Kubernetes objects"],
 }
 

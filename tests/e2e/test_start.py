@@ -15,7 +15,15 @@ from tests.e2e.conftest import Serve, Visit
 from tests.e2e.screens import shoot
 
 IDLE = re.compile("^ablation-study holds 8 GPUs")
-NEEDS_NO_CLUSTER = {"Fallbacks": "No gateway here.", "Audit": "Nothing was changed."}
+NEEDS_NO_CLUSTER = {
+    "Fallbacks": "No gateway here.",
+    "Cost": "No cost is recorded yet.",
+    "Budgets": "There is no budget yet.",
+    "Savings": "No change about money yet.",
+    "Audit": "Nothing was changed.",
+    "Books": "No hour is closed yet.",
+    "Alerts": "No channel is set.",
+}
 """What pages say that ask no cluster and no metrics source."""
 
 

@@ -8,13 +8,12 @@ import pytest
 
 from pages.ui import tables
 from services.domain import capacity, findings, gpus
-from services.domain.scope import Scope
 
 AT = datetime(2026, 6, 3, 12, 0, 30, tzinfo=UTC)
 
 
 def downloaded(frame: pd.DataFrame, columns: list[str], **more: object) -> list[dict[str, str]]:
-    given = {"scope": Scope(range="7d"), "mode": "demo", "as_of": AT, **more}
+    given = {"window": "7d", "mode": "demo", "as_of": AT, "prices": "list prices, USD", **more}
     body = tables.csv(frame, dict.fromkeys(columns), **given)  # type: ignore[arg-type]
     return list(csv.DictReader(io.StringIO(body.decode())))
 
@@ -32,6 +31,11 @@ def test_every_row_says_what_it_speaks_of() -> None:
 def test_a_table_without_money_names_no_prices() -> None:
     row = downloaded(pd.DataFrame({"pool": ["a"]}), ["pool"], mode="live")[0]
     assert (row["price_basis"], row["mode"]) == ("", "live")
+
+
+def test_a_table_of_recorded_money_says_so() -> None:
+    row = downloaded(pd.DataFrame({"spent_usd": [3.0]}), ["spent_usd"], **tables.RECORDED)[0]
+    assert (row["window"], row["price_basis"]) == ("", "as recorded, USD")
 
 
 def test_values_are_in_base_units_and_not_formatted() -> None:
@@ -53,7 +57,7 @@ def test_negative_numbers_stay_numbers() -> None:
 
 
 def test_an_empty_table_has_its_head() -> None:
-    body = tables.csv(pd.DataFrame({"pool": []}), {"pool": None}, scope=Scope(), mode="live", as_of=AT)
+    body = tables.csv(pd.DataFrame({"pool": []}), {"pool": None}, window="", mode="live", as_of=AT, prices="")
     assert body.decode().strip() == "pool,window,as_of,mode,price_basis"
 
 

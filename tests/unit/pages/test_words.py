@@ -32,7 +32,7 @@ def test_amounts_of_gpus(value: float | None, said: str) -> None:
 
 @pytest.mark.parametrize(("number", "said"), [(0, "0 pods"), (1, "1 pod"), (1200, "1,200 pods")])
 def test_a_number_of_things(number: int, said: str) -> None:
-    assert words.some(number, "pod") == said
+    assert words.counted(number, "pod") == said
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,9 @@ def test_instants() -> None:
     ("text", "said"),
     [
         ("gpu-a", "gpu\\-a"),
-        ("[x](http://e)", "\\[x\\]\\(http\\://e\\)"),
+        ("[x](http://e)", "\\[x\\]\\(http\\:\u2060//e\\)"),
+        ("www.e :material/x: :streamlit: a:b", "www\u2060\\.e \\:\u2060material/x\\: \\:\u2060streamlit\\: a\\:b"),
+        ("a\u202eb \x1b[31m", "a\ufffdb \ufffd\\[31m"),
         ("<b>", "\\<b\\>"),
         ("two\n\n# lines\ttab", "two \\# lines tab"),
         ("back\\slash `code` $x$ a&b", "back\\\\slash \\`code\\` \\$x\\$ a\\&b"),
@@ -86,7 +88,7 @@ def test_text_from_outside_is_escaped_for_markdown(text: str, said: str) -> None
 
 
 def test_a_code_span_cannot_be_left() -> None:
-    assert words.code("a`b\n\n[x](y)") == "`ab [x](y)`"
+    assert words.code("a`b\n\n[x](y)\u2066") == "`ab [x](y)\ufffd`"
 
 
 @pytest.mark.parametrize(
