@@ -63,12 +63,12 @@ def took(what: object) -> float:
     return time.perf_counter() - began
 
 
-def shown(sources: Sources, **params: str) -> tuple[float, float]:
+def shown(sources: Sources, script: str = "pages/observe/startup.py", **params: str) -> tuple[float, float]:
     """Seconds of the page's first run and of a usual further one."""
     st.cache_data.clear()
     at = AppTest.from_file("../../app.py", default_timeout=300)
     at.query_params.update(params)
-    at.switch_page("pages/observe/startup.py")
+    at.switch_page(script)
     with runtime.using(sources):
         cold = took(at.run)
         warm = statistics.median(took(at.run) for _ in range(WARM_RUNS))
