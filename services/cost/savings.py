@@ -1,14 +1,14 @@
 """What changes promised to save and what was measured since, on the same facts as the Cost page."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pandas as pd
 
-from services.cost.read import Recorded, recorded, visible
+from services.cost.read import recorded, visible
 from services.domain.change.plan import Plan
-from services.domain.cost.savings import AFTER, BEFORE, Applied, savings
+from services.domain.cost.savings import AFTER, BEFORE, Applied, of_part, savings
 from services.domain.cost.windows import Window, today
 from services.domain.scope import Scope
 from services.errors import SourceUnavailable
@@ -26,7 +26,8 @@ _MADE = ("done", "unverified")
 class Savings:
     """``changes``: :data:`services.domain.cost.savings.SAVINGS` of those that promised something about money.
 
-    ``others`` counts changes of the same time that promised nothing; ``through`` is the last whole day by cluster.
+    ``others`` counts changes of the same time that promised nothing, of all scopes; ``through`` is the last whole day
+    by cluster.
     """
 
     changes: pd.DataFrame
@@ -40,35 +41,40 @@ def read(sources: Sources, scope: Scope) -> Reading[Savings]:
     if work is None:
         return Reading(None, absence=Absence.NOT_CONFIGURED)
     now, zone = sources.now(), sources.policy.cost.zone
+    on = today(now, zone)
+    window = Window(on - SINCE - timedelta(days=BEFORE + 1), on)
     try:
         with work.reading() as unit:
             listed = unit.operations.recent(since=now - SINCE, limit=MOST)
             made = [unit.operations.get(id) for id in listed.loc[listed["state"].isin(_MADE), "id"]]
+            closed = unit.costs.controls(window.begin(zone), now, tuple(sources.clusters))
     except SourceUnavailable as error:
         return Reading(None, problem=Problem.of(error, source="database"))
-    on = today(now, zone)
-    books = recorded(sources, Window(on - SINCE - timedelta(days=BEFORE + 1), on))
+    books = recorded(sources, window)
     if books.value is None:
         return Reading(None, books.as_of, books.problem, books.absence, books.notes)
+    # Measured on all of a part that may be seen: what a filter leaves of it is not what it cost.
+    costs = visible(books.value.costs, Scope(sees=scope.sees))
     operations = [one for one in made if one is not None and not one.undoes]
-    applied = _applied(operations, {one.id: one for one in made if one is not None}, scope)
+    promised = _applied(operations, {one.id: one for one in made if one is not None})
+    applied = [one for one in promised if _concerns(scope, costs, one)]
     days = {at: today(at, zone) for one in applied for at in (one.at, one.undone_at) if at is not None}
-    complete = {name: _whole(books.value, name, on, zone) for name in books.value.since}
-    rows = savings(visible(books.value.costs, replace(scope, range="30d")), applied, days, complete)
+    complete = _whole(closed, zone)
+    rows = savings(costs, applied, days, complete)
     kept = scope.sees.seen(rows.assign(team="")) if not scope.sees.whole else rows
     value = Savings(
         changes=kept[list(rows.columns)].reset_index(drop=True),
-        others=len(operations) - len(applied),
+        others=len(operations) - len(promised),
         through={name: max(map(date.fromisoformat, found)) for name, found in complete.items() if found},
     )
     return Reading(value, books.as_of, books.problem, books.absence, books.notes)
 
 
-def _applied(operations: list[Operation], known: Mapping[str, Operation], scope: Scope) -> list[Applied]:
+def _applied(operations: list[Operation], known: Mapping[str, Operation]) -> list[Applied]:
     found = []
     for one in operations:
         plan = Plan.of(one.plan)
-        if plan.promise is None or scope.cluster not in ("", plan.promise.of.get("cluster", "")):
+        if plan.promise is None:
             continue
         back = known.get(one.undone_by)
         undone = None if not one.undone_by else (back.finished_at or back.proposed_at) if back else one.finished_at
@@ -77,11 +83,22 @@ def _applied(operations: list[Operation], known: Mapping[str, Operation], scope:
     return found
 
 
-def _whole(books: Recorded, cluster: str, on: date, zone: str) -> frozenset[str]:
-    """Days of a cluster that are recorded from their first hour to their last."""
-    first, last = books.since[cluster], books.through[cluster]
-    begin = today(first, zone)
-    if Window(begin, begin).begin(zone) < first:
-        begin += timedelta(days=1)
-    end = min(today(last, zone), on) - timedelta(days=1)
-    return frozenset(str(begin + timedelta(days=number)) for number in range((end - begin).days + 1))
+def _concerns(scope: Scope, costs: pd.DataFrame, one: Applied) -> bool:
+    """Whether a change is of the scope: some of its part is. Of a part nothing is known of, the cluster decides."""
+    mine = of_part(costs, one.promise.of)
+    return scope.cluster in ("", one.promise.of.get("cluster", "")) and (mine.empty or not scope.keep(mine).empty)
+
+
+def _whole(closed: pd.DataFrame, zone: str) -> Mapping[str, frozenset[str]]:
+    """Days of which every hour is closed, by cluster. ``closed``: :data:`services.domain.cost.CONTROLS`."""
+    days = closed["hour"].dt.tz_convert(zone).dt.strftime("%Y-%m-%d")
+    numbers = closed.assign(day=days).groupby(["cluster", "day"])["hour"].nunique().rename("hours").reset_index()
+    due = numbers["day"].map({day: _hours(date.fromisoformat(day), zone) for day in days.unique()})
+    whole = numbers[numbers["hours"].eq(due)]
+    return {str(name): frozenset(rows["day"]) for name, rows in whole.groupby("cluster")}
+
+
+def _hours(day: date, zone: str) -> int:
+    """Hours of a day; 23 or 25 where the clock is changed."""
+    whole = Window(day, day)
+    return round((whole.end(zone) - whole.begin(zone)) / timedelta(hours=1))

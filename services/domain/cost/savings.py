@@ -2,7 +2,8 @@
 
 A change is measured on the part its promise names (:class:`services.domain.change.promise.Promise`), in whole days of
 the reporting zone and without the day of the change itself: the mean of up to :data:`BEFORE` days before it, less the
-mean of the 1, 7 or 30 days after it. That is what the part cost less a day, whatever else happened to it meanwhile.
+mean of the 1, 7 or 30 days after it. That is what the part cost less a day, whatever else happened to it meanwhile. A
+day of which an hour is missing, or on which some of the part had no price, is known of neither side.
 """
 
 import math
@@ -69,7 +70,7 @@ def _row(
     costs: pd.DataFrame, one: Applied, days: Mapping[datetime, date], complete: frozenset[str]
 ) -> tuple[object, ...]:
     on = days[one.at]
-    spent = _by_day(costs, one.promise.of)
+    spent = _by_day(of_part(costs, one.promise.of))
     earlier = [day for day in _days(on, range(-BEFORE, 0)) if day in complete]
     before = _mean(spent, earlier)
     ended = None if one.undone_at is None else days[one.undone_at]
@@ -92,7 +93,7 @@ def _row(
 
 
 def _saved(
-    spent: Mapping[str, int], before: float, on: date, length: int, ended: date | None, complete: frozenset[str]
+    spent: Mapping[str, float], before: float, on: date, length: int, ended: date | None, complete: frozenset[str]
 ) -> float:
     """Dollars a day saved over the days after a change; NaN unless all of them are recorded and it lasted."""
     wanted = list(_days(on, range(1, length + 1)))
@@ -101,16 +102,22 @@ def _saved(
     return before - _mean(spent, wanted) if complete.issuperset(wanted) else math.nan
 
 
-def _by_day(costs: pd.DataFrame, of: Mapping[str, str]) -> Mapping[str, int]:
-    """Micro-dollars of the part by day."""
+def of_part(costs: pd.DataFrame, of: Mapping[str, str]) -> pd.DataFrame:
+    """The costs a promise is measured on."""
     mine = costs
     for column, value in of.items():
-        mine = mine[mine[column].astype("str") == value]
-    sums = mine.groupby(mine["day"].astype("str"))["micro"].sum()
-    return {str(day): int(micro) for day, micro in sums.items()}
+        mine = mine[mine[column] == value]
+    return mine
 
 
-def _mean(spent: Mapping[str, int], days: Sequence[str]) -> float:
+def _by_day(mine: pd.DataFrame) -> Mapping[str, float]:
+    """Micro-dollars of the part by day; NaN where some of it had no price."""
+    unpriced = mine["basis"].eq("") & mine["ticks"].gt(0)
+    sums = mine["micro"].astype("float64").mask(unpriced).groupby(mine["day"].astype("str")).sum(skipna=False)
+    return {str(day): float(micro) for day, micro in sums.items()}
+
+
+def _mean(spent: Mapping[str, float], days: Sequence[str]) -> float:
     """Dollars a day; a recorded day without a row of the part cost nothing."""
     return sum(spent.get(day, 0) for day in days) / len(days) / MICRO if days else math.nan
 

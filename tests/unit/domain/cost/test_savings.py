@@ -17,7 +17,8 @@ WARM = {"cluster": "one", "pool": "h100", "kind": "warm"}
 def costs(amounts: dict[int, int], **columns: str) -> pd.DataFrame:
     """Dollars of the part by day of June."""
     rows = [
-        {"cluster": "one", "pool": "h100", "kind": "warm", "namespace": "", "workload": "", **columns}
+        {"cluster": "one", "pool": "h100", "kind": "warm", "namespace": "", "workload": "", "basis": "rate card"}
+        | {"ticks": 1, **columns}
         | {"day": f"2026-06-{day:02}", "micro": dollars * MICRO}
         for day, dollars in amounts.items()
     ]
@@ -63,6 +64,14 @@ def test_a_recorded_day_without_the_part_cost_nothing_and_a_day_that_is_not_reco
     assert missing["days_before"] == 0
     assert math.isnan(missing["before"])
     assert math.isnan(missing["after_1"])
+
+
+def test_what_had_no_price_is_no_saving():
+    priced = costs(dict.fromkeys(range(3, 10), 30))
+    row = savings(pd.concat([priced, costs({11: 0}, basis="")]), [change()], days(change()), complete(1, 19)).iloc[0]
+    assert row["before"] == 30.0
+    assert math.isnan(row["after_1"])
+    assert math.isnan(row["after_7"])
 
 
 def test_a_change_that_was_taken_back_is_measured_only_while_it_lasted():
