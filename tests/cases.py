@@ -24,6 +24,7 @@ SMALL = Shape(GPU, 1, "2", "8Gi")
 HEADROOM = Want(LAB, "spot", 1, shape=SMALL)
 SHARING = SharingParams(LAB, "time-slicing-2", ("t1", "t2"))
 PREPULL = PrepullParams(LAB, "spot", ("registry.example.com/serving/vllm:0.9.1",))
+RELEASE = ReleaseParams(LAB, "web", "tiny", "StatefulSet", grace_minutes=0)
 CHAT = litellm.read(FILE).chain("chat")
 FALLBACKS = FallbackParams(LAB, (litellm_edits.moved(CHAT, "chat-cloud", -1),))
 CLOUD_FIRST = FILE.replace("order: 2", "order: 0").replace("order: 1", "order: 2").replace("order: 0", "order: 1")
@@ -122,7 +123,13 @@ CASES: dict[str, Case] = {
         _demo_sharing,
         _labelled_the_last_node,
     ),
-    "release-idle": Case(None, (), _demo_release, _scaled_it, again_after_s=2400.0),
+    "release-idle": Case(
+        RELEASE,
+        ("patch StatefulSet tiny", "patch StatefulSet tiny"),
+        _demo_release,
+        _scaled_it,
+        again_after_s=2400.0,
+    ),
     "edit-fallbacks": Case(
         FALLBACKS,
         ("patch ConfigMap litellm-config", "patch Deployment litellm"),

@@ -16,18 +16,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from db.work import Database
 from services.actions.engine import Engine
+from services.adapters.kube import KubeCluster
 from services.errors import OpsError
 from services.ports import ClusterSource, Sources
 from tests import proving
 from tests.apiserver import eventually
 from tests.conftest import Inline
+from tests.fakes import SteadyMetrics
 from tests.gateway import PLACE
-from tests.proving import LAB, OPERATOR, OTHER, REASON, WATCHED
+from tests.proving import LAB, OPERATOR, OTHER, REASON, WATCHED, Held
 
 ROOT = Path(__file__).parents[1]
 PEOPLE = {user.id: user for user in (OPERATOR, OTHER)}
+
+
+class _Seen:
+    """What the stores of a cluster show, as objects."""
+
+    def __init__(self, cluster: KubeCluster) -> None:
+        self._cluster = cluster
+
+    def all(self, kind: str) -> list[Any]:
+        assert kind == "Pod"
+        return [msgspec.to_builtins(pod) for pod in self._cluster.snapshot("pods").objects]
 
 
 class Console:
@@ -40,7 +55,8 @@ class Console:
         cluster.start()
         needed = [kind for kind in WATCHED if kind != "capacitybuffers"]
         eventually(lambda: all(cluster.snapshot(kind).state == "ready" for kind in needed), within_s=30)
-        source = ClusterSource(LAB, cluster, None, None, PLACE)
+        meters = SteadyMetrics(Held(_Seen(cluster)), self.now())
+        source = ClusterSource(LAB, cluster, meters, None, PLACE)  # type: ignore[arg-type]
         self.database = Database(task["database"])
         sources = Sources("live", {LAB: source}, now=self.now, pool=Inline(), work=self.database)
         self.engine = Engine(sources, pool=Inline(), worker=f"process-{os.getpid()}", wait=self._wait)

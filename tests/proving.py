@@ -34,6 +34,7 @@ from tests import apiserver, sharing_estate
 from tests.apiserver import START, ApiServer, Pauses, eventually
 from tests.apiwrites import KIND_OF, settled
 from tests.conftest import NOW, Inline, demo_sources
+from tests.fakes import Card, SteadyMetrics
 from tests.gateway import FILE, PLACE, MemoryGateway
 from tests.memory import MemoryCluster
 from tests.sharing_estate import MIG_CONFIGS, TS2, gpu_node
@@ -76,6 +77,7 @@ def objects(text: str = FILE) -> list[Json]:
         _workload("DaemonSet", "nvidia-device-plugin", SPACE, _imaged(plugin)),
         _object("v1", "ConfigMap", PLACE.configmap, PLACE.namespace, data={PLACE.key: text}),
         _workload("Deployment", PLACE.deployment, PLACE.namespace, _gateway_pod(), replicas=2),
+        _workload("StatefulSet", "tiny", "web", _unplaced(pod("tiny-0", "web", "")), replicas=1, serviceName="tiny"),
         pod("small-0", "web", "t1"),
         pod("tiny-0", "web", "t2"),
         pod("chat-0", "web", "s1"),
@@ -119,6 +121,10 @@ def _imaged(pod_spec: Json) -> Json:
     return found
 
 
+def _unplaced(body: Json) -> Json:
+    return {key: value for key, value in body["spec"].items() if key != "nodeName"}
+
+
 def _gateway_pod() -> Json:
     mounts = [{"name": "config", "mountPath": "/etc/litellm"}]
     return {
@@ -134,6 +140,7 @@ def pod(name: str, namespace: str, node: str, *, gpus: int = 1) -> Json:
     owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name[:-2], "uid": f"u-{name}", "controller": True}
     body = _object("v1", "Pod", name, namespace, spec={"nodeName": node, "containers": [container]})
     body["metadata"] |= {"labels": {"app": name[:-2]}, "ownerReferences": [owner]}
+    body["metadata"]["creationTimestamp"] = f"{START:%Y-%m-%dT%H:%M:%SZ}"  # for worlds that take objects as they are
     conditions = [{"type": word, "status": "True"} for word in ("PodScheduled", "Ready")]
     return body | {"status": {"phase": "Running", "conditions": conditions}}
 
@@ -414,6 +421,9 @@ def assembled(
     cluster: Any, world: World, database: Database, file: Path, policy: Policy, clock: Clock | None = None
 ) -> Bench:
     clock = clock or Clock()
+    made = [body["metadata"].get("creationTimestamp") for body in world.all("Pod")]
+    newest = max((datetime.fromisoformat(at) for at in made if at), default=clock.now)
+    clock.now = max(clock.now, newest) + timedelta(hours=1)  # long enough to have been idle
     spied, gateway = Spied(cluster), MemoryGateway()
     standin = StandIn(world, clock, plugin=(SPACE, CONFIGS))
 
@@ -423,9 +433,24 @@ def assembled(
             gateway.start(text["data"][PLACE.key])
 
     standin.started = started
-    source = ClusterSource(LAB, spied, None, gateway, PLACE)  # type: ignore[arg-type]
+    meters = SteadyMetrics(Held(world), clock.now)
+    source = ClusterSource(LAB, spied, meters, gateway, PLACE)  # type: ignore[arg-type]
     sources = Sources("live", {LAB: source}, now=clock, pool=Inline(), policy=policy, work=database)
     return Bench(sources, clock, {LAB: spied}, database, file, standin, world, gateway=gateway)
+
+
+class Held:
+    """A GPU for each pod that has one: that of web/tiny has had nothing to do for ever, the others are busy."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __iter__(self) -> Iterator[Card]:
+        for body in self._world.all("Pod"):
+            node, meta = (body.get("spec") or {}).get("nodeName"), body["metadata"]
+            if node and (meta.get("labels") or {}).get("app") in ("small", "tiny", "chat"):
+                busy = 0.0 if meta["labels"]["app"] == "tiny" else 0.9
+                yield Card(node, f"GPU-{meta['name']}", busy, (f"{meta['namespace']}/{meta['name']}",))
 
 
 def lab(kind: str, name: str, namespace: str = "") -> Ref:
@@ -435,6 +460,6 @@ def lab(kind: str, name: str, namespace: str = "") -> Ref:
 
 def everything(world: World) -> dict[Ref, Json]:
     """Every object of the kinds that actions touch or controllers make."""
-    kinds = ("Node", "Namespace", "Pod", "ConfigMap", "PodTemplate", "Deployment", "DaemonSet", "PriorityClass",
-             "NodePool", "ResourceQuota")  # fmt: skip
+    kinds = ("Node", "Namespace", "Pod", "ConfigMap", "PodTemplate", "Deployment", "DaemonSet", "StatefulSet",
+             "PriorityClass", "NodePool", "ResourceQuota")  # fmt: skip
     return {ref(LAB, body): body for kind in kinds for body in world.all(kind)}

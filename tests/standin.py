@@ -11,7 +11,8 @@ Roles, each with an outcome of its own (:attr:`StandIn.outcomes`, by "role" or "
 - ``buffer``: what an autoscaler writes into a CapacityBuffer.
 - ``pull``: kubelets on whose nodes a DaemonSet keeps images. FAILS: the image never comes.
 
-The scheduler has no outcome: a pod that fits on an open node of its selector is bound and runs.
+The scheduler has no outcome: a pod that fits on an open node of its selector is bound and runs. Nor has the controller
+of StatefulSets: pods go and come at once.
 """
 
 import math
@@ -78,6 +79,8 @@ class StandIn:
         self._asked: dict[tuple[str, str], tuple[object, datetime]] = {}
         self._cut: dict[str, str] = {}
         self._owned: dict[str, Json] = {}
+        self._sizes: dict[str, int] = {}
+        self._ended_by: dict[str, list[Json]] = {}
         self.tick()
 
     def tick(self) -> None:
@@ -92,6 +95,8 @@ class StandIn:
                 else:
                     self._rolled(body)
         self._ended()
+        for body in self.world.all("StatefulSet"):
+            self._sized(body)
         self._placed()
         self._buffers()
 
@@ -122,6 +127,7 @@ class StandIn:
             self.world.set(body, needed)
 
     def _put(self, body: Json) -> None:
+        body["metadata"].setdefault("creationTimestamp", f"{self._clock():%Y-%m-%dT%H:%M:%SZ}")
         self.wrote.add((*_name(body), ()))
         self.world.put(body)
 
@@ -215,6 +221,20 @@ class StandIn:
         counts = {"replicas": min(len(mine), wanted), "updatedReplicas": min(len(mine), wanted)}
         ready = dict.fromkeys(("readyReplicas", "availableReplicas"), len(running))
         self._set(body, {"status": {"observedGeneration": meta.get("generation", 1), **counts, **ready}})
+
+    def _sized(self, body: Json) -> None:
+        """The pods of a StatefulSet that was scaled: those of the highest numbers go, and come back as they were."""
+        name, wanted = body["metadata"]["name"], body["spec"].get("replicas", 1)
+        if self._sizes.setdefault(name, wanted) != wanted:
+            self._sizes[name] = wanted
+            gone = self._ended_by.setdefault(name, [])
+            for pod in [pod for pod in self.world.all("Pod") if _set_of(pod) == name and _number(pod) >= wanted]:
+                gone.append(self._owned.pop(pod["metadata"]["name"], pod))
+                self._remove(pod)
+            for pod in [pod for pod in gone if _number(pod) < wanted]:
+                gone.remove(pod)
+                self._put(_again(pod, pod["metadata"]["name"]))
+        self._set(body, {"status": apiwrites.settled(body)})
 
     def _prepulled(self, body: Json) -> None:
         """The images a DaemonSet keeps, in the lists of its nodes, and its status; its pods are not made."""
@@ -348,11 +368,22 @@ def _asks(pod: Json) -> tuple[str, int]:
     return "", 0
 
 
-def _again(pod: Json) -> Json:
-    """The pod its owner makes in place of one that went."""
+def _set_of(pod: Json) -> str:
+    """The StatefulSet a pod is of; "" for every other pod."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return next((str(one["name"]) for one in owners if one["kind"] == "StatefulSet"), "")
+
+
+def _number(pod: Json) -> int:
+    """Of a pod of a StatefulSet, which one it is."""
+    return int(pod["metadata"]["name"].removeprefix(f"{_set_of(pod)}-").split("-")[0])
+
+
+def _again(pod: Json, name: str = "") -> Json:
+    """The pod its owner makes in place of one that went, with a name of its own unless one is given."""
     kept = {key: pod["metadata"][key] for key in ("namespace", "labels", "ownerReferences") if key in pod["metadata"]}
     spec = {key: value for key, value in pod["spec"].items() if key != "nodeName"}
-    meta = {**kept, "name": fresh(pod["metadata"]["name"])}
+    meta = {**kept, "name": name or fresh(pod["metadata"]["name"])}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": {"phase": "Pending"}}
 
 

@@ -32,8 +32,8 @@ from tests.proving import LAB, OPERATOR, REASON, Bench, Clock, lab
 from tests.realapi import RealApi
 from tests.worlds import Json, budget, path
 
-_SERVED = {"Node", "Namespace", "Pod", "ConfigMap", "Deployment", "DaemonSet", "PriorityClass", "PodDisruptionBudget",
-           "ResourceQuota"}  # fmt: skip
+_SERVED = {"Node", "Namespace", "Pod", "ConfigMap", "Deployment", "DaemonSet", "StatefulSet", "PriorityClass",
+           "PodDisruptionBudget", "ResourceQuota"}  # fmt: skip
 """Kinds that are there without custom resources."""
 _OURS = ("web", "llm", proving.SPACE, "gpu-headroom", "gpu-prepull")
 
@@ -175,7 +175,7 @@ def _bench(world: RequestWorld, access: KubeAccess, folder: Path) -> Iterator[Be
 
 
 def _caught_up(world: RequestWorld, cluster: KubeCluster) -> None:
-    for kind in ("nodes", "pods", "namespaces", "deployments", "daemonsets"):
+    for kind in ("nodes", "pods", "namespaces", "deployments", "daemonsets", "statefulsets"):
         plural = KINDS[kind].plural
         same = lambda kind=kind, plural=plural: proving.shown(kind, world.all(KIND_OF[plural]), cluster, spaces=_OURS)  # noqa: E731
         eventually(same, within_s=30)
@@ -183,7 +183,16 @@ def _caught_up(world: RequestWorld, cluster: KubeCluster) -> None:
 
 def _cleared(world: RequestWorld) -> None:
     """Remove what a test left on the shared server; namespaces of the estate stay, they are only names."""
-    for kind in ("Pod", "Deployment", "DaemonSet", "ConfigMap", "Node", "PriorityClass", "PodDisruptionBudget"):
+    for kind in (
+        "Pod",
+        "Deployment",
+        "DaemonSet",
+        "StatefulSet",
+        "ConfigMap",
+        "Node",
+        "PriorityClass",
+        "PodDisruptionBudget",
+    ):
         for body in world.all(kind):
             name = body["metadata"]["name"]
             if name != "kube-root-ca.crt" and not name.startswith("system-"):

@@ -274,8 +274,8 @@ def test_of_two_processes_that_press_at_once_one_changes_each_object(
     )
     labels = Counter(shared.by_label)
     assert all(count == 1 for count in labels.values()), "no node was labelled twice"
-    edits = Counter(write for write in shared.carried if "Node" not in write)
-    assert all(count == 1 for count in edits.values()), "no other object was written twice"
+    edits, once = Counter(write for write in shared.carried if "Node" not in write), Counter(CASES[action].writes)
+    assert all(count == max(once[write], 1) for write, count in edits.items()), "no other object was written twice"
     winner = next(answer for answer in answers if answer.get("state") == "done")
     checked(shared, winner["id"])
 

@@ -55,6 +55,11 @@ class Proof:
         return {(ref, path): value for ref, body in bodies.items() for path, value in patch.leaves(body)
                 if self._peoples(ref, path)}  # fmt: skip
 
+    def differing(self, before: Fields, plan: Plan) -> dict[tuple[Ref, Path_], tuple[Any, Any]]:
+        """What differs by now, without what turned out to be the controllers'."""
+        found = differences(before, self.fields(plan))
+        return {key: values for key, values in found.items() if self._peoples(*key)}
+
     def _peoples(self, ref: Ref, path: Path_) -> bool:
         wrote = self.bench.standin.wrote if self.bench.standin is not None else ()
         name = ref.kind, ref.namespace, ref.name
@@ -142,7 +147,7 @@ def test_what_differs_afterwards_is_what_the_plan_said_and_nothing_else(proof: P
     before = proof.fields(plan)
     operation = proof.applied(plan)
     assert operation.state == "done", operation.outcome
-    differs = differences(before, proof.fields(plan))
+    differs = proof.differing(before, plan)
     expected = promised(plan)
     for step in plan.steps:
         if step.kind is StepKind.EDIT:
@@ -247,10 +252,10 @@ def test_a_failure_half_way_is_recorded_with_what_landed(proof: Proof) -> None:
         assert operation.outcome.endswith(f"{changes} before it landed and can be taken back.")
         assert proof.bench.taken_back(proof.engine, operation.id).state == "done"
     proof.bench.wait(300)
-    assert differences(without_restarts(before), without_restarts(proof.fields(plan))) == {}
+    assert without_restarts(proof.differing(before, plan)) == {}
 
 
-def without_restarts(fields: Fields) -> Fields:
+def without_restarts(fields: dict[tuple[Ref, Path_], Any]) -> dict[tuple[Ref, Path_], Any]:
     """A restart stays written down where it was done: another one took it back."""
     return {key: value for key, value in fields.items() if key[1][-1] != _RESTARTED and "annotations" not in key[1][-1]}
 
@@ -264,7 +269,7 @@ def test_undo_restores_every_field_and_the_file_byte_for_byte(proof: Proof) -> N
     assert undoing.undoes == operation.id
     assert proof.bench.operation(operation.id).undone_by == undoing.id
     proof.bench.wait(300)
-    assert differences(without_restarts(before), without_restarts(proof.fields(plan))) == {}
+    assert without_restarts(proof.differing(before, plan)) == {}
     if proof.name == "edit-fallbacks" and proof.bench.server is not None:
         assert proof.bench.text() == FILE
     with pytest.raises(Refused, match="taken back already"):
