@@ -51,8 +51,8 @@ PAGES: Mapping[str, Mapping[str, str]] = {
     "overview": {"team": "{evil}", "ns": "{evil}", "pool": "{evil}", "model": "{evil}"},
 }
 """Pages that read the record, and what a link may ask of them."""
-NAMELESS = ("audit", "waste")
-"""Pages that show names in tables alone, the second of them where a name has a slash."""
+NAMELESS = ("audit", "savings", "waste")
+"""Pages that show names in tables alone, the last of them where a name has a slash."""
 NONSENSE = ("\x00", "1e309", "-9" * 200, "\u202e", "a" * 5000, "=1+1", EVIL)
 INSTANTS = (
     "0001-01-01T00:00Z", "9999-12-31T23:00Z", "2026-06-03T05:30Z", "2026-06-03T05:00+23:59", "now", "-1",
