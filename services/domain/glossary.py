@@ -38,6 +38,13 @@ GLOSSARY: dict[str, str] = {
     "Operation": "A change somebody made through the console, with its plan, rehearsal, steps, outcome and proof.",
     "Layout": "How the GPUs of a node are divided: exclusive, time-slicing × N, MPS × N, or a MIG configuration.",
     "Model group": "What clients of the gateway ask for by name; its tiers are tried in order until one answers.",
+    "Fallback rate": "Of the requests that were answered, those another than the first tier of their group answered "
+    "after a failure. Requests are counted, not hops: one that went through three tiers is one.",
+    "By design": "Answered elsewhere because the prompt was too long for the tier, or its provider declined the "
+    "content: no failure, and not in the fallback rate.",
+    "Lost": "Requests that nobody answered, as every tier failed. What a client did wrong is refused, not lost.",
+    "Left out": "After too many failures a proxy sends a deployment nothing for the cooldown time: its circuit "
+    "breaker.",
     "Fallback": "The group the gateway turns to when every tier of the first one failed.",
     "Closed": "Free, but its node is cordoned or not ready.",
     "Out of use": "In capacity but not allocatable (unhealthy), or expected and not even advertised (missing).",

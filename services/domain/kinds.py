@@ -83,6 +83,15 @@ _KINDS = (
         "images that OpenKruise keeps on nodes",
         installed=False,
     ),
+    Kind(
+        "destinationrules",
+        ("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"),
+        "destinationrules",
+        Generic,
+        True,
+        "circuit breakers of the service mesh",
+        installed=False,
+    ),
 )
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _KINDS}

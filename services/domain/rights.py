@@ -45,6 +45,7 @@ WRITE = (
     Rule("scheduling.k8s.io", ("priorityclasses",), ("get", "create", "delete")),
     Rule("autoscaling.x-k8s.io", ("capacitybuffers",), ("get", "create", "patch", "delete")),
     Rule("apps.kruise.io", ("imagepulljobs",), ("get", "create", "patch", "delete")),
+    Rule("networking.istio.io", ("destinationrules",), ("get", "create", "patch", "delete")),
     Rule("nvidia.com", ("clusterpolicies",), ("get", "patch")),
 )
 """What actions need of whoever they act as: a person, or the console's account."""

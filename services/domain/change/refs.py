@@ -18,6 +18,7 @@ API: dict[str, tuple[str, str, bool]] = {
     "PriorityClass": ("scheduling.k8s.io/v1", "priorityclasses", False),
     "CapacityBuffer": ("autoscaling.x-k8s.io/v1beta1", "capacitybuffers", True),
     "ImagePullJob": ("apps.kruise.io/v1beta1", "imagepulljobs", True),
+    "DestinationRule": ("networking.istio.io/v1", "destinationrules", True),
     "ClusterPolicy": ("nvidia.com/v1", "clusterpolicies", False),
     "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets", True),
 }

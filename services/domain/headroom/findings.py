@@ -47,6 +47,12 @@ def offered(found: Iterable[Finding], headroom: pd.DataFrame) -> list[Finding]:
     ]  # fmt: skip
 
 
+def fixes(headroom: pd.DataFrame) -> dict[tuple[str, str], Fix]:
+    """What keeps the first unit warm, by cluster and pool, where it can be done."""
+    rows = headroom[_fixable(headroom)].to_dict("records")
+    return {(str(row["cluster"]), str(row["pool"])): _fix(row) for row in reversed(rows)}
+
+
 def _fixable(headroom: pd.DataFrame) -> pd.Series:
     """Nothing is kept yet, and there is room for a unit: free now, or on a node the autoscaler may still bring."""
     room = ~(headroom["more"] < headroom["per_node"].fillna(1.0)) | (headroom["free"] >= 1)

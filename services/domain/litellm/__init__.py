@@ -7,12 +7,16 @@ hides the one under ``litellm_settings``; of several rules for a group the first
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import isfinite
 from typing import Any
 from urllib.parse import urlsplit
 
 from services.domain.litellm import scan as litellm_scan
+from services.domain.litellm import settings as settings_of
 from services.domain.litellm import yamltree
 from services.domain.litellm.scan import USERINFO
+from services.domain.litellm.settings import Budget, Grouped, Value
 from services.domain.litellm.yamltree import Node, entry, keys, seen, value
 from services.errors import Refused
 
@@ -28,11 +32,16 @@ NUMBERS = ("max_fallbacks", "num_retries", "allowed_fails", "cooldown_time", "ti
 
 @dataclass(frozen=True)
 class Place:
-    """A deployment's place in its chain: ``order`` lowest first, None unset; ``weight`` its share within an order."""
+    """A deployment's place in its chain: ``order`` lowest first, None unset; ``weight`` its share within an order.
+
+    ``timeout`` in seconds, None where the router's counts. ``blocked``: it is kept and gets no requests.
+    """
 
     key: str
     order: int | None = None
     weight: float | None = None
+    timeout: float | None = None
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Deployment:
 
     ``key`` names it within the file: its ``model_info.id``, or its place and model where it has none. ``place`` is its
     position. ``order_in`` is where its order stands. ``base`` is the host it calls, ``provider`` such as "openai".
+    ``timeout`` in seconds. ``blocked`` is ``model_info.blocked``: the router leaves it out of rotation (1.106).
     ``priority`` is whether ``model_info.priority`` is given, which nothing reads; ``tier`` is ``model_info.tier``.
     Prices in USD per token.
     """
@@ -66,6 +76,8 @@ class Deployment:
     order: int | None = None
     order_in: str = "litellm_params"
     weight: float | None = None
+    timeout: float | None = None
+    blocked: bool = False
     priority: bool = False
     tier: str = ""
     input_usd: float | None = None
@@ -100,8 +112,9 @@ class Config:
 
     ``rules`` are all rules in the order of the text, those hidden by another section too. ``defaults`` by section;
     ``defaults_text`` sections where they are one word instead of a list. ``numbers`` as in :data:`NUMBERS`.
-    ``unread`` are keys LiteLLM does not read, ``bare`` list items "os.environ/…" it does not resolve, ``literals``
-    places of keys in clear text: paths in words.
+    ``settings`` are those of :mod:`services.domain.litellm.settings` that are set, ``unusable`` those set to something
+    LiteLLM cannot use. ``unread`` are keys LiteLLM does not read, ``bare`` list items "os.environ/…" it does not
+    resolve, ``literals`` places of keys in clear text: paths in words.
     """
 
     deployments: tuple[Deployment, ...] = ()
@@ -110,6 +123,10 @@ class Config:
     defaults_text: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     numbers: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    provider_budgets: Mapping[str, Budget] = field(default_factory=dict)
+    routing_groups: tuple[Grouped, ...] = ()
+    unusable: tuple[str, ...] = ()
     router_keys: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     bare: tuple[str, ...] = ()
@@ -118,26 +135,46 @@ class Config:
     @property
     def groups(self) -> tuple[str, ...]:
         """Model groups that have a deployment, each once, in the order of the text."""
-        return tuple(dict.fromkeys(one.group for one in self.deployments))
+        return tuple(self._by_group)
 
     def of(self, group: str) -> tuple[Deployment, ...]:
         """The deployments of a group, as they are tried: by order, those without one last."""
-        mine = [one for one in self.deployments if one.group == group]
-        return tuple(sorted(mine, key=lambda one: (one.order is None, one.order or 0, one.place)))
+        return self._by_group.get(group, ())
+
+    @cached_property
+    def _by_group(self) -> dict[str, tuple[Deployment, ...]]:
+        found: dict[str, list[Deployment]] = {}
+        for one in sorted(self.deployments, key=lambda one: one.place):
+            found.setdefault(one.group, []).append(one)
+        tried = {
+            group: sorted(mine, key=lambda one: (one.order is None, one.order or 0)) for group, mine in found.items()
+        }
+        return {group: tuple(mine) for group, mine in tried.items()}
 
     def section(self, kind: str) -> str:
         """The section whose list of a kind (or of defaults) counts; "router_settings" when there is none."""
-        given = self.defaults if kind == DEFAULTS else {rule.section for rule in self.rules if rule.kind == kind}
+        given = (
+            self.defaults
+            if kind == DEFAULTS
+            else [section for section in (ROUTER, LITELLM) if (kind, section) in self._lists]
+        )
         return LITELLM if ROUTER not in given and LITELLM in given else ROUTER
 
-    def in_force(self, kind: str) -> dict[str, tuple[str, ...]]:
+    def in_force(self, kind: str) -> Mapping[str, tuple[str, ...]]:
         """The rules of a kind that count, by group."""
-        section = self.section(kind)
-        found: dict[str, tuple[str, ...]] = {}
+        return self._lists.get((kind, self.section(kind)), {})
+
+    @cached_property
+    def _lists(self) -> dict[tuple[str, str], dict[str, tuple[str, ...]]]:
+        """The rules of each list that has any, by kind and section: for each group the first."""
+        found: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
         for rule in self.rules:
-            if (rule.kind, rule.section) == (kind, section):
-                found.setdefault(rule.group, rule.targets)
+            found.setdefault((rule.kind, rule.section), {}).setdefault(rule.group, rule.targets)
         return found
+
+    def strategy(self, group: str) -> str:
+        """The strategy of a group alone, "" where the router's counts."""
+        return next((one.strategy for one in self.routing_groups if group in one.models), "")
 
     @property
     def default_fallbacks(self) -> tuple[str, ...]:
@@ -146,7 +183,7 @@ class Config:
 
     def chain(self, group: str) -> Chain:
         """What the group tries."""
-        places = tuple(Place(one.key, one.order, one.weight) for one in self.of(group))
+        places = tuple(Place(one.key, one.order, one.weight, one.timeout, one.blocked) for one in self.of(group))
         return Chain(group, places, *(self.in_force(kind).get(group, ()) for kind in KINDS))
 
 
@@ -176,6 +213,10 @@ def read(text: str) -> Config:
         numbers={
             key: number for key in NUMBERS if (number := _number(entry(router, key), entry(litellm, key))) is not None
         },
+        settings=settings_of.given(router, litellm),
+        provider_budgets=settings_of.provider_budgets(router),
+        routing_groups=settings_of.grouped(router),
+        unusable=settings_of.wrong(router),
         router_keys=tuple(keys(router)),
         unread=tuple(litellm_scan.unread(root)),
         bare=tuple(litellm_scan.bare(root)),
@@ -190,6 +231,8 @@ def _deployments(listed: Node | None) -> tuple[Deployment, ...]:
         model = USERINFO.sub("//", _text(entry(params, "model")))
         own = _text(entry(info, "id"))
         key = own if own and own not in taken else f"#{place + 1} {model}"
+        while key in taken:  # somebody's id may look like that
+            key = f"#{key}"
         taken.add(key)
         order = _number(entry(params, "order"))
         found.append(
@@ -206,6 +249,8 @@ def _deployments(listed: Node | None) -> tuple[Deployment, ...]:
                 if order is None and _number(entry(info, "order")) is not None
                 else "litellm_params",
                 weight=_number(entry(params, "weight")),
+                timeout=_number(entry(params, "timeout")),
+                blocked=_true(entry(info, "blocked")),
                 priority=entry(info, "priority") is not None,
                 tier=_text(entry(info, "tier")),
                 input_usd=_number(entry(params, "input_cost_per_token"), entry(info, "input_cost_per_token")),
@@ -266,12 +311,17 @@ def _text(node: Node | None) -> str:
 
 
 def _number(*nodes: Node | None) -> float | None:
-    """The first that is a number; what is not one is not there."""
+    """The first that is a number, and not an endless one; what is not one is not there."""
     for node in nodes:
         made: Any = value(node) if node is not None and node.kind == "scalar" else None
-        if isinstance(made, int | float) and not isinstance(made, bool):
+        if isinstance(made, int | float) and not isinstance(made, bool) and isfinite(made):
             return float(made)
     return None
+
+
+def _true(node: Node | None) -> bool:
+    """Whether it is true itself; the router takes nothing else for it."""
+    return node is not None and node.kind == "scalar" and value(node) is True
 
 
 def _whole(number: float | None) -> int | None:

@@ -1,11 +1,12 @@
 """From the chains a person wants to the smallest edits of the text that holds them; and moving tiers about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from services.domain import litellm
-from services.domain.litellm import DEFAULTS, KINDS, Chain, Config, Deployment, Place, yamltext, yamltree
+from services.domain.litellm import DEFAULTS, KINDS, ROUTER, Chain, Config, Deployment, Place, yamltext, yamltree
+from services.domain.litellm.settings import STRATEGIES, Value, checked
 from services.domain.litellm.yamltree import Node
 from services.errors import Refused
 
@@ -14,10 +15,17 @@ Edit = dict[str, Any]
 _HAND = "Edit it by hand."
 
 
-def edits(text: str, wanted: Sequence[Chain], defaults: Sequence[str] | None = None) -> list[Edit]:
+def edits(
+    text: str,
+    wanted: Sequence[Chain],
+    defaults: Sequence[str] | None = None,
+    settings: Mapping[str, Value | None] | None = None,
+    strategies: Mapping[str, str] | None = None,
+) -> list[Edit]:
     """The edits after which every chain of ``wanted``, and the defaults where given, is as wanted.
 
-    Groups that are not in ``wanted`` stay as they are. Edits apply one after the other. Raises Refused.
+    ``settings`` of the router by name, None takes one out; ``strategies`` by model group, "" is the router's. Groups
+    and settings that are not named stay as they are. Edits apply one after the other. Raises Refused.
     """
     writer = _Writer(text)
     for chain in wanted:
@@ -29,6 +37,11 @@ def edits(text: str, wanted: Sequence[Chain], defaults: Sequence[str] | None = N
             writer.rule(kind, chain.group, tuple(getattr(chain, kind)))
     if defaults is not None:
         writer.default(tuple(defaults))
+    checked(settings or {})
+    for name, setting in (settings or {}).items():
+        writer.setting(name, setting)
+    for group, strategy in (strategies or {}).items():
+        writer.strategy(group, strategy)
     for chain in wanted:
         found, kept = writer.config.chain(chain.group), {place.key for place in chain.tiers}
         if not same(replace(found, tiers=tuple(place for place in found.tiers if place.key in kept)), chain):
@@ -134,6 +147,10 @@ def _check(config: Config, chain: Chain) -> None:
             raise Refused("An order is a whole number from 0 to 1000.")
         if place.weight is not None and not 0 <= place.weight <= 1e6:
             raise Refused("A weight is a number from 0 to 1,000,000.")
+        if place.timeout is not None and not 0.1 <= place.timeout <= 86_400:
+            raise Refused("A timeout is a number of seconds from 0.1 to 86,400.")
+    if all(place.blocked for place in chain.tiers):
+        raise Refused(f"Every deployment of {chain.group} would be out of rotation.", hint="Keep one in.")
     for kind in KINDS:
         _targets(config, chain.group, getattr(chain, kind))
 
@@ -162,6 +179,72 @@ class _Writer:
         known = {one.key: one for one in self.config.deployments}[wanted.key]
         self._field(known, known.order_in, "order", known.order, wanted.order)
         self._field(known, "litellm_params", "weight", known.weight, wanted.weight)
+        self._field(known, "litellm_params", "timeout", known.timeout, wanted.timeout)
+        if wanted.blocked != known.blocked:
+            self._rotation(known, blocked=wanted.blocked)
+
+    def setting(self, name: str, wanted: Value | None) -> None:
+        """Give the router a setting; None takes it out of its section, so that what is below counts."""
+        if name in self.config.unusable:
+            raise Refused(f"The file's {ROUTER}.{name} is nothing LiteLLM can use.", hint=_HAND)
+        written = yamltree.at(self._root, [ROUTER, name])
+        had = None if written is None else yamltree.value(written)
+        value = _short(wanted) if isinstance(wanted, float) else wanted
+        if wanted is None:
+            if had is not None:
+                self._do("remove", [ROUTER, name], before=had)
+        elif had is None:
+            self._under(ROUTER, name, value)
+        elif had != value or isinstance(had, bool) != isinstance(value, bool):
+            self._do("set", [ROUTER, name], before=had, after=value)
+
+    def strategy(self, group: str, wanted: str) -> None:
+        """Give a model group a strategy of its own; "" takes it away."""
+        if wanted and wanted not in STRATEGIES:
+            raise Refused(f"There is no routing strategy {wanted[:60]}.")
+        if group not in self.config.groups:
+            raise Refused(f"The file has no model group {group[:60]}.", hint="Look at it again.")
+        mine = next((one for one in self.config.routing_groups if group in one.models), None)
+        if (mine.strategy if mine is not None else "") == wanted:
+            return
+        if mine is None:
+            self._append(ROUTER, "routing_groups", self._grouped(group, wanted))
+            return
+        if mine.strategy not in STRATEGIES:
+            raise Refused(f"{group} is in a routing group with a strategy of its own kind.", hint=_HAND)
+        path: list[str | int] = [ROUTER, "routing_groups", mine.place]
+        if len(mine.models) == 1 and wanted:
+            self._do("set", [*path, "routing_strategy"], before=mine.strategy, after=wanted)
+            return
+        if len(mine.models) == 1:
+            whole = {"group_name": mine.name, "models": list(mine.models), "routing_strategy": mine.strategy}
+            if set(yamltree.keys(yamltree.at(self._root, path))) != set(whole):
+                raise Refused(f"The routing group of {group} has parameters of its own.", hint=_HAND)
+            self._do("remove", path, before=whole)
+            return
+        others = [name for name in mine.models if name != group]
+        self._do("list", [*path, "models"], before=list(mine.models), after=others)
+        if wanted:
+            self._append(ROUTER, "routing_groups", self._grouped(group, wanted))
+
+    def _grouped(self, group: str, strategy: str) -> dict[str, Any]:
+        """An entry for one group; its name must be no model group's."""
+        taken = {*self.config.groups, *self.config.aliases, *(one.name for one in self.config.routing_groups)}
+        name = next(name for n in range(1, 1000) if (name := f"{group}-routing{n if n > 1 else ''}") not in taken)
+        return {"group_name": name, "models": [group], "routing_strategy": strategy}
+
+    def _rotation(self, known: Deployment, *, blocked: bool) -> None:
+        """``model_info.blocked`` is what the router leaves a deployment out by."""
+        path: list[str | int] = ["model_list", known.place, "model_info"]
+        written = yamltree.at(self._root, [*path, "blocked"])
+        if not blocked:
+            self._do("remove", [*path, "blocked"], before=True)
+        elif written is not None:
+            self._do("set", [*path, "blocked"], before=yamltree.value(written), after=True)
+        elif yamltree.at(self._root, path) is None:
+            self._do("add", path, after={"blocked": True})
+        else:
+            self._do("add", [*path, "blocked"], after=True)
 
     def rule(self, kind: str, group: str, targets: tuple[str, ...]) -> None:
         """Give a group its fallbacks of a kind; none removes its rule."""
@@ -220,20 +303,23 @@ class _Writer:
     def _root(self) -> Node | None:
         return yamltree.parsed(self.text).root
 
-    def _append(self, section: str, kind: str, rule: dict[str, list[str]]) -> None:
+    def _append(self, section: str, kind: str, rule: dict[str, Any]) -> None:
         there = yamltree.at(self._root, [section, kind])
         if there is not None and there.kind == "sequence":
             self._do("add", [section, kind, len(there.items)], after=rule)
         else:
             self._under(section, kind, [rule])
 
-    def _under(self, section: str, key: str, value: list[Any]) -> None:
-        if yamltree.at(self._root, [section]) is None:
+    def _under(self, section: str, key: str, value: Any) -> None:
+        holder, there = (yamltree.at(self._root, path) for path in ([section], [section, key]))
+        if holder is None:
             self._do("add", [section], after={key: value})
-        elif yamltree.at(self._root, [section, key]) is None:
+        elif holder.text and yamltree.value(holder) is None:  # "null" is written out
+            self._do("set", [section], before=None, after={key: value})
+        elif there is None:
             self._do("add", [section, key], after=value)
         else:
-            self._do("set", [section, key], before=None, after=value)
+            self._do("set", [section, key], before=[] if there.kind == "sequence" else None, after=value)
 
     def _do(self, op: str, path: Sequence[str | int], *, before: Any = None, after: Any = None) -> None:
         edit: Edit = {"op": op, "path": list(path)}

@@ -3,7 +3,8 @@
 Facts read in litellm 1.55-1.109; versions with stolen-credential code: OSV MAL-2026-2144.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from services.domain.findings import Severity
@@ -14,6 +15,10 @@ MALICIOUS = ("1.82.7", "1.82.8")
 ESCALATES = (1, 83)
 """From this version a failed request is sent on to the next order of its group."""
 MAX_FALLBACKS = 5
+MAX_STEPS = 1_000_000
+"""Rules looked at in search of rings, about a second; rings that take more are not told."""
+TOLD = 8
+"""Groups of a ring that are named."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def hops(config: Config, group: str, *, escalates: bool = True) -> int:
     """How many times a request to the group is sent on when everything fails, its targets' fallbacks not counted."""
     orders = {one.order for one in config.of(group) if one.order is not None}
     targets = config.in_force("fallbacks").get(group, config.default_fallbacks)
-    return (max(len(orders) - 1, 0) if escalates else 0) + len([name for name in targets if name != group])
+    return (max(len(orders) - 1, 0) if escalates else 0) + len(targets) - targets.count(group)
 
 
 def _lint(code: str, place: str = "", group: str = "", **facts: object) -> Lint:
@@ -87,6 +92,7 @@ def _shapes(config: Config, known: Known) -> Iterator[Lint]:  # noqa: ARG001
 
 def _rules(config: Config, known: Known) -> Iterator[Lint]:  # noqa: ARG001
     met: set[tuple[str, str, str]] = set()
+    groups = {*config.groups, *config.aliases}
     for rule in config.rules:
         mine = (rule.kind, rule.section, rule.group)
         if mine in met and rule.group:
@@ -94,20 +100,19 @@ def _rules(config: Config, known: Known) -> Iterator[Lint]:  # noqa: ARG001
         met.add(mine)
         if rule.section == LITELLM and config.section(rule.kind) == ROUTER:
             yield _lint("rule-hidden", rule.where, rule.group, kind=rule.kind)
-        yield from _targets(config, rule.targets, rule.group, rule.where)
+        yield from _targets(groups, rule.targets, rule.group, rule.where)
     for section, names in config.defaults.items():
-        yield from _targets(config, names, "", f"{section}.{DEFAULTS}")
+        yield from _targets(groups, names, "", f"{section}.{DEFAULTS}")
 
 
-def _targets(config: Config, names: Sequence[str], group: str, place: str) -> Iterator[Lint]:
-    groups = {*config.groups, *config.aliases}
-    wild = [name.removesuffix("*") for name in groups if name.endswith("*")]
-    for name in dict.fromkeys(names):
+def _targets(groups: Set[str], names: Sequence[str], group: str, place: str) -> Iterator[Lint]:
+    wild = tuple(name.removesuffix("*") for name in groups if name.endswith("*"))
+    for name, times in Counter(names).items():
         if name == group:
             yield _lint("self", place, group)
-        elif name not in groups and not any(name.startswith(start) for start in wild):
+        elif name not in groups and not name.startswith(wild):
             yield _lint("unknown-group", place, group, name=name)
-        if list(names).count(name) > 1:
+        if times > 1:
             yield _lint("target-twice", place, group, name=name)
 
 
@@ -125,7 +130,7 @@ def _chains(config: Config, known: Known) -> Iterator[Lint]:
             yield _lint("no-escalation", "", group, version=known.version)
         yield from _tiers(mine, group)
     for ring in _loops(config.in_force("fallbacks")):
-        yield _lint("loop", "router_settings.fallbacks", ring[0], ring=" → ".join(ring))
+        yield _lint("loop", "router_settings.fallbacks", ring[0], ring=_said(ring))
 
 
 def _tiers(mine: Sequence[Deployment], group: str) -> Iterator[Lint]:
@@ -159,28 +164,68 @@ def _settings(config: Config, known: Known) -> Iterator[Lint]:  # noqa: ARG001
         yield _lint("clear-text-keys", ", ".join(config.literals[:3]), number=len(config.literals))
 
 
+def _said(ring: Sequence[str]) -> str:
+    more = len(ring) - 1 - TOLD
+    return " → ".join(ring if more <= 0 else [*ring[:TOLD], f"{more} more", ring[-1]])
+
+
 def _loops(rules: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
     """Rings of groups, each once, told from its first name."""
     told: set[frozenset[str]] = set()
-    for start in sorted(rules):
-        ring = _ring(rules, start)
+    steps = MAX_STEPS
+    left = _circling(rules)
+    for start in sorted(left):
+        ring, steps = _ring(left, start, steps)
         if ring and frozenset(ring) not in told:
             told.add(frozenset(ring))
             yield (*ring, start)
 
 
-def _ring(rules: Mapping[str, Sequence[str]], start: str) -> tuple[str, ...]:
-    """The shortest way from a group back to itself, () when there is none or it is the group alone."""
-    ways: list[tuple[str, ...]] = [(start,)]
-    met = {start}
-    for way in ways:
-        for name in rules.get(way[-1], ()):
-            if name == start and len(way) > 1:
-                return way
-            if name not in met:
-                met.add(name)
-                ways.append((*way, name))
-    return ()
+def _circling(rules: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The rules without the groups that lead to no ring."""
+    onward = {group: {name for name in names if name in rules} for group, names in rules.items()}
+    sources: dict[str, list[str]] = {}
+    for group, names in onward.items():
+        for name in names:
+            sources.setdefault(name, []).append(group)
+    ended = [group for group, names in onward.items() if not names]
+    for name in ended:
+        for group in sources.get(name, ()):
+            onward[group].discard(name)
+            if not onward[group]:
+                ended.append(group)
+    return {
+        group: [name for name in dict.fromkeys(rules[group]) if name in names]
+        for group, names in onward.items()
+        if names
+    }
+
+
+def _ring(rules: Mapping[str, Sequence[str]], start: str, steps: int) -> tuple[tuple[str, ...], int]:
+    """The shortest way from a group back to itself, and the steps that are left.
+
+    () when there is none, when it is the group alone, and when the steps do not suffice.
+    """
+    before: dict[str, str] = {start: ""}
+    order = [start]
+    for here in order:
+        for name in rules[here]:
+            steps -= 1
+            if steps < 0:
+                return (), 0
+            if name == start and here != start:
+                return _way(before, here), steps
+            if name not in before:
+                before[name] = here
+                order.append(name)
+    return (), steps
+
+
+def _way(before: Mapping[str, str], last: str) -> tuple[str, ...]:
+    found = [last]
+    while before[found[-1]]:
+        found.append(before[found[-1]])
+    return tuple(reversed(found))
 
 
 _CHECKS: tuple[Callable[[Config, Known], Iterator[Lint]], ...] = (

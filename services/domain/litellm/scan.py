@@ -15,6 +15,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _NO_SECRET = frozenset({"", "none", "null", "empty", "dummy", "anything", "not-needed", "fake-key"})
+MAX_PATH = 200
+"""Characters of a path; of a longer one the end is told."""
 _FANCIED = ("daily_budget", "alert_threshold")
 
 
@@ -32,7 +34,7 @@ def unread(root: Node) -> Iterator[str]:
 
 def bare(node: Node, path: str = "") -> Iterator[str]:
     """List items "os.environ/…": LiteLLM resolves them under keys only."""
-    for name, under in _children(node, path):
+    for _, name, under in _children(node, path):
         if node.kind == "sequence" and under.kind == "scalar" and under.text.startswith("os.environ/"):
             yield name
         yield from bare(under, name)
@@ -40,8 +42,8 @@ def bare(node: Node, path: str = "") -> Iterator[str]:
 
 def literals(node: Node, path: str = "", *, secret: bool = False) -> Iterator[str]:
     """Places of keys, passwords and headers written out instead of named by a variable."""
-    for name, under in _children(node, path):
-        last = name.rpartition(".")[2]
+    for key, name, under in _children(node, path):
+        last = key.rpartition(".")[2]
         hidden = secret or bool(_SECRET.search(last)) or last.endswith("headers") or last == "environment_variables"
         if under.kind != "scalar":
             yield from literals(under, name, secret=hidden)
@@ -52,7 +54,13 @@ def literals(node: Node, path: str = "", *, secret: bool = False) -> Iterator[st
             yield name
 
 
-def _children(node: Node, path: str) -> list[tuple[str, Node]]:
-    if node.kind == "sequence":
-        return [(f"{path}[{place}]", one) for place, one in enumerate(node.items)]
-    return [(f"{path}.{key.text}".lstrip("."), under) for key, under in node.pairs]
+def _children(node: Node, path: str) -> Iterator[tuple[str, str, Node]]:
+    """The key ("" in a list), the path and the node of everything directly inside."""
+    for place, one in enumerate(node.items):
+        yield "", _bounded(f"{path}[{place}]"), one
+    for key, under in node.pairs:
+        yield key.text, _bounded(f"{path}.{key.text}".lstrip(".")), under
+
+
+def _bounded(path: str) -> str:
+    return path if len(path) <= MAX_PATH else f"…{path[-MAX_PATH:]}"

@@ -17,9 +17,13 @@ MAX_BYTES = 1024 * 1024
 """What a ConfigMap may hold."""
 MAX_DEPTH = 64
 MAX_NODES = 100_000
+MAX_MEANT = 200_000
+"""Parts with those that aliases stand for, counted at each alias: what it can cost to look at all of them."""
+MAX_NUMBER = 100
+"""Characters of a number, date or truth value. What is longer is text here: making numbers of it takes minutes."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_RESOLVER, _MAKER = yaml.resolver.Resolver(), yaml.constructor.SafeConstructor()
+_RESOLVER = yaml.resolver.Resolver()
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -29,7 +33,9 @@ class Node:
 
     ``start`` and ``end`` span what is written, with anchor and tag; a block collection ends where its last content
     does. ``text`` of a scalar is its content, ``style`` its quote ("" plain, "|", ">"); ``flow`` is whether a
-    collection has brackets. ``target`` is what an alias stands for.
+    collection has brackets. ``target`` is what an alias stands for. ``own`` and ``merges`` of a mapping are what stands
+    under its keys, the last of equal ones, and under its "<<", those that count first being first; ``parts`` is how
+    many nodes it is, with those aliases stand for.
     """
 
     kind: str
@@ -44,6 +50,9 @@ class Node:
     items: list["Node"] = field(default_factory=list)
     pairs: list[tuple["Node", "Node"]] = field(default_factory=list)
     target: "Node | None" = None
+    own: dict[str, "Node"] = field(default_factory=dict)
+    merges: list["Node"] = field(default_factory=list)
+    parts: int = 1
 
     @property
     def children(self) -> list["Node"]:
@@ -78,11 +87,17 @@ def parsed(text: str) -> Tree:
 
 
 def value(node: Node) -> Any:
-    """What the safe loader makes of a scalar: text, number, truth value or None. Dates stay text."""
+    """What the safe loader makes of a scalar: text, number, truth value or None. Dates stay text.
+
+    So does what it cannot make, such as a word under the tag of a number, and more than :data:`MAX_NUMBER` characters.
+    """
+    if len(node.text) > MAX_NUMBER:
+        return node.text
     tag = node.tag or _RESOLVER.resolve(yaml.ScalarNode, node.text, (node.plain, not node.plain))
     try:
-        made = _MAKER.construct_object(yaml.ScalarNode(tag, node.text))
-    except (yaml.YAMLError, ValueError, OverflowError):
+        # a new one each time: it keeps all it ever made
+        made = yaml.constructor.SafeConstructor().construct_object(yaml.ScalarNode(tag, node.text))
+    except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):  # the last two of wrong tags
         return node.text
     return made if isinstance(made, _PLAIN) else node.text
 
@@ -99,10 +114,9 @@ def seen(node: Node | None) -> Node | None:
 
 def entry(node: Node | None, key: str) -> Node | None:
     """What the loader finds under a key: the last of several, else what a merge brings; None when nothing."""
-    for mapping in _merged(seen(node), set()):
-        for name, under in reversed(mapping.pairs):
-            if name.kind == "scalar" and name.text == key:
-                return seen(under)
+    for mapping in _merged(seen(node)):
+        if key in mapping.own:
+            return seen(mapping.own[key])
     return None
 
 
@@ -119,7 +133,7 @@ def at(node: Node | None, path: Sequence[str | int]) -> Node | None:
 
 def keys(node: Node | None) -> list[str]:
     """The keys the loader finds in a mapping, each once, in order."""
-    found = (name.text for mapping in _merged(seen(node), set()) for name, _ in mapping.pairs if name.kind == "scalar")
+    found = (name for mapping in _merged(seen(node)) for name in mapping.own)
     return [key for key in dict.fromkeys(found) if key != "<<"]
 
 
@@ -130,16 +144,15 @@ def inside(node: Node) -> Iterator[Node]:
         yield from inside(child)
 
 
-def _merged(node: Node | None, met: set[int]) -> Iterator[Node]:
-    if node is None or node.kind != "mapping" or id(node) in met:
-        return
-    met.add(id(node))
-    yield node
-    for name, under in node.pairs:
-        if name.kind == "scalar" and name.plain and name.text == "<<":
-            merged = seen(under)
-            for one in merged.items if merged is not None and merged.kind == "sequence" else [merged]:
-                yield from _merged(seen(one), met)
+def _merged(node: Node | None) -> Iterator[Node]:
+    """A mapping and those it merges, theirs too, in the order in which they count."""
+    left, met = [node], set[int]()
+    while left:
+        one = seen(left.pop())
+        if one is not None and one.kind == "mapping" and id(one) not in met:
+            met.add(id(one))
+            yield one
+            left += reversed(one.merges)
 
 
 def _built(text: str) -> Tree:
@@ -161,8 +174,12 @@ def _built(text: str) -> Tree:
             node = _node(event)
             if node.kind == "alias":
                 node.target = anchors.get(node.anchor)
+                line = event.start_mark.line + 1
                 if node.target is None:
-                    raise Refused(f"The text is not YAML, line {event.start_mark.line + 1}: an alias has no anchor.")
+                    raise Refused(f"The text is not YAML, line {line}: an alias has no anchor.")
+                if any(one is node.target for one in open_):
+                    raise Refused(f"The text cannot be read, line {line}: an alias stands for what it is in.")
+                node.parts = node.target.parts
                 shared.add(id(node.target))
             elif node.anchor:
                 anchors[node.anchor] = node
@@ -186,8 +203,23 @@ def _node(event: Any) -> Node:
 
 def _close(node: Node, end: int) -> None:
     """A collection is complete: its parts become pairs when it is a mapping, and its end is known."""
+    node.parts += sum(one.parts for one in node.items)
+    if node.parts > MAX_MEANT:
+        raise Refused("The text repeats too much by aliases to be a LiteLLM configuration.")
     if node.kind == "mapping":
         node.pairs = list(zip(node.items[::2], node.items[1::2], strict=True))
+        node.own = {key.text: under for key, under in node.pairs if key.kind == "scalar"}
+        node.merges = [one for key, under in reversed(node.pairs) if _is_merge(key) for one in _several(under)]
     node.end = end if node.flow else node.items[-1].end if node.items else node.start
     if node.kind == "mapping":
         node.items = []
+
+
+def _is_merge(key: Node) -> bool:
+    return key.kind == "scalar" and key.plain and key.text == "<<"
+
+
+def _several(node: Node) -> list[Node]:
+    """The items of a list, else the node alone."""
+    one = seen(node)
+    return one.items if one is not None and one.kind == "sequence" else [node]
