@@ -1,22 +1,28 @@
 """What needs attention in the whole console, ranked: each source costs its own findings when it cannot be asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
 
-from services import audit, fleet, metrics, sharing, utilisation
+from services import audit, breakers, fleet, metrics, sharing, utilisation
 from services.alerts import read as alerts
 from services.cost import budgets, waste
 from services.domain import findings
+from services.domain.breakers import findings as breaker_findings
 from services.domain.change import findings as operation_findings
-from services.domain.findings import Finding
+from services.domain.fallback import budgets as budget_findings
+from services.domain.fallback import findings as fallback_findings
+from services.domain.findings import Finding, Fix
 from services.domain.headroom import findings as headroom_findings
 from services.domain.litellm import findings as gateway_findings
 from services.domain.scope import Scope
 from services.domain.signals import Query
 from services.domain.veil import named
+from services.fallback import board as fallback
+from services.fallback import budgets as llm_budgets
+from services.fallback import read as fallback_read
 from services.gateway import read as gateways
 from services.headroom import read as headroom
 from services.merge import merged
@@ -25,7 +31,17 @@ from services.reading import Absence, Problem, Reading
 from services.startup import advice
 
 _OF_OWNERS = frozenset(
-    {"idle", "unmet", "startup-late", "startup-lever", "startup-slower", "startup-stuck", "budget", "anomaly"}
+    {
+        "idle",
+        "unmet",
+        "startup-late",
+        "startup-lever",
+        "startup-slower",
+        "startup-stuck",
+        "budget",
+        "anomaly",
+        "fallback",
+    }
 )
 """Kinds of key that speak of somebody's workload; the others are about hardware or the console."""
 
@@ -43,6 +59,8 @@ def read(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
     if kept.value is not None:
         found = [*headroom_findings.offered(found, kept.value), *headroom_findings.cold(kept.value, scope.range)]
     found += [*sharing.findings(sources, scope), *_gateways(sources, scope), *budgets.findings(sources, scope)]
+    found += _breakers(sources, scope)
+    found += _fallen(sources, scope, {} if kept.value is None else headroom_findings.fixes(kept.value))
     if scope.sees.whole and changed.value is not None:
         found += operation_findings.stopped(changed.value, pd.Timestamp(sources.now()))
         tripped = audit.breaker(sources).value
@@ -117,6 +135,39 @@ def _gateways(sources: Sources, scope: Scope) -> Iterable[Finding]:
         order = gateway_findings.misplaced(board.tiers, board.config, board.sha256)
         yield from (finding for finding in order if finding.params["fallback_group"] not in board.locked)
         yield from gateway_findings.faults(board.lints, name)
+
+
+def _fallen(sources: Sources, scope: Scope, fixes: Mapping[tuple[str, str], Fix]) -> Iterable[Finding]:
+    """Of requests that say whose they are; those of a namespace are not known."""
+    if scope.namespace or scope.pool or scope.model:
+        return
+    over = replace(scope, range="24h")
+    for name in fallback_read.places(sources, scope.cluster):
+        kept = llm_budgets.read(sources, name, over).value
+        if kept is not None:
+            yield from budget_findings.ending(kept, name)
+        value = fallback.board(sources, name, over).value
+        if value is not None:
+            yield from fallback_findings.fallen(
+                value.routes,
+                value.explained,
+                fixes,
+                cluster=name,
+                target=sources.policy.fallback_target,
+                days=1.0,
+                window="24 hours",
+                now=sources.now(),
+            )
+
+
+def _breakers(sources: Sources, scope: Scope) -> Iterable[Finding]:
+    """Of rules that may be seen: they are named, and with them their namespaces."""
+    for source in sources.chosen(scope.cluster):
+        rules = breakers.rules(source)
+        if not scope.sees.whole:
+            rules = [rule for rule in rules if rule.namespace in (scope.sees.namespaces or ())]
+        if rules:
+            yield from breaker_findings.stale(source.name, rules, breakers.lints(sources, source.name))
 
 
 def xids(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:

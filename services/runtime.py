@@ -53,6 +53,7 @@ def build(settings: Settings, *, database: bool = True) -> Sources:
         team_label=settings.team_label,
         idle_after=timedelta(minutes=settings.idle_after_minutes),
         utilisation_target=settings.utilisation_target,
+        fallback_target=settings.fallback_target,
         refresh_s=round(settings.live_refresh_s),
         actions=settings.actions,
         login=settings.login,

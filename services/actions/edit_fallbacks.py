@@ -1,7 +1,7 @@
 """Change the order in which a LiteLLM gateway tries its deployments and fallback groups."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.actions.base import Action, Effect, Verdict
@@ -9,29 +9,36 @@ from services.domain import litellm
 from services.domain.change import patch
 from services.domain.change.plan import Draft, Plan, Risk, Step, StepKind, inverse
 from services.domain.change.refs import Live, Ref
-from services.domain.litellm import KINDS, Chain, Config, yamltext
+from services.domain.litellm import KINDS, Chain, Config, Place, yamltext
 from services.domain.litellm import edits as litellm_edits
 from services.domain.litellm.edits import ranks
 from services.domain.litellm.lint import parsed
+from services.domain.litellm.settings import GROUPS_SINCE, SETTINGS, told
 from services.errors import OpsError, Refused
 from services.gateway import compare, read
 from services.ports import ClusterSource, GatewayPlace, Routing, Sources
 
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 ROLL_OUT_S = 600.0
+LONG_S = 600.0
+"""Longer than clients wait for an answer."""
 
 
 @dataclass(frozen=True)
 class FallbackParams:
     """The chains wanted; groups not among them stay as they are, ``defaults`` too when None.
 
-    ``seen`` is the sha256 of the file the chains were made from: positions in it name deployments.
+    ``settings`` of the router by name (:data:`services.domain.litellm.settings.SETTINGS`), None takes one out;
+    ``strategies`` by model group, "" is the router's. ``seen`` is the sha256 of the file the chains were made from:
+    positions in it name deployments.
     """
 
     cluster: str
     chains: tuple[Chain, ...]
     defaults: tuple[str, ...] | None = None
     seen: str = ""
+    settings: dict[str, float | bool | str | None] = field(default_factory=dict)
+    strategies: dict[str, str] = field(default_factory=dict)
 
 
 class EditFallbacks(Action[FallbackParams]):
@@ -53,7 +60,7 @@ class EditFallbacks(Action[FallbackParams]):
         if params.seen and yamltext.sha256(text) != params.seen:
             raise Refused("The file has changed since you looked at it.", hint="Look at the chains again.")
         config = litellm.read(text)
-        edits = litellm_edits.edits(text, params.chains, params.defaults)
+        edits = litellm_edits.edits(text, params.chains, params.defaults, params.settings, params.strategies)
         draft = Draft(_summary(config, params, place))
         if not edits:
             return draft
@@ -92,8 +99,11 @@ class EditFallbacks(Action[FallbackParams]):
             return Verdict(
                 Effect.DONE, "All pods run with the new file. This version of LiteLLM does not tell its fallbacks."
             )
-        told = "; ".join(f"{group}: {_told_chain(config.chain(group))}" for group in groups[:3])
-        return Verdict(Effect.DONE, f"In force: {told}." if told else "The proxy does what its file says.")
+        chains = "; ".join(f"{group}: {_told_chain(config.chain(group))}" for group in groups[:3])
+        if plan.params.get("settings") or plan.params.get("strategies"):
+            more = f" In force: {chains}." if chains else ""
+            return Verdict(Effect.DONE, f"All pods run with the new file; the proxy does not tell its settings.{more}")
+        return Verdict(Effect.DONE, f"In force: {chains}." if chains else "The proxy does what its file says.")
 
     def verify_undo(self, plan: Plan, sources: Sources) -> Verdict:
         """The same, by the plan that takes it back."""
@@ -166,10 +176,16 @@ def _routing(source: ClusterSource, draft: Draft) -> Routing | None:
 def _check_in_force(config: Config, routing: Routing, params: FallbackParams) -> None:
     """Refuse what the proxy's database decides and the file does not."""
     locked = compare.locked(routing)
+    version = parsed(routing.version)
+    if any(params.strategies.values()) and version and version < GROUPS_SINCE:
+        since = ".".join(map(str, GROUPS_SINCE))
+        raise Refused(
+            f"LiteLLM {routing.version} may not know strategies of single groups; they were seen from {since} on.",
+            hint="Set the strategy of the whole router, or upgrade.",
+        )
     for chain in params.chains:
         if chain.group in locked and not litellm_edits.same(config.chain(chain.group), chain):
             raise Refused(f"{chain.group}: {locked[chain.group]}")
-        version = parsed(routing.version)
         if not (routing.stored_in_database and routing.knows_fallbacks and version and version < read.FILE_WINS):
             continue
         for kind in KINDS:
@@ -189,12 +205,18 @@ def _summary(config: Config, params: FallbackParams, place: GatewayPlace) -> str
         said.append(f"{len(changed) - 2} more groups")
     if params.defaults is not None and params.defaults != config.default_fallbacks:
         said.append(f"default: {', '.join(params.defaults) or 'none'}")
+    said += [f"{SETTINGS[name].title.lower()}: {told(name, value)}" for name, value in params.settings.items()]
+    said += [f"{group}: {strategy or 'strategy of the router'}" for group, strategy in params.strategies.items()]
     return f"Fallbacks of {place.namespace}/{place.deployment}: {'; '.join(said) or 'no change'}"
 
 
 def _told_chain(chain: Chain) -> str:
-    steps = [" + ".join(place.key for place in rank) for rank in ranks(chain.tiers)]
+    steps = [" + ".join(_told_place(place) for place in rank) for rank in ranks(chain.tiers)]
     return " → ".join([*steps, *chain.fallbacks])
+
+
+def _told_place(place: Place) -> str:
+    return f"{place.key} (out of rotation)" if place.blocked else place.key
 
 
 def _groups(plan: Plan) -> list[str]:
@@ -211,7 +233,21 @@ def _told(
     """The blast radius, what could go wrong, and the risk that follows."""
     changed = [one.group for one in params.chains if before.chain(one.group) != after.chain(one.group)]
     named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-    draft.blast.append(f"Requests to {named} are tried in the new order." if changed else "The defaults change.")
+    if changed:
+        draft.blast.append(f"Requests to {named} are tried in the new order.")
+    if before.default_fallbacks != after.default_fallbacks:
+        draft.blast.append("The defaults change.")
+    draft.blast += [
+        f"{SETTINGS[name].title}: {told(name, before.settings.get(name))} → "
+        f"{told(name, after.settings.get(name))}, for every model group."
+        for name in params.settings
+        if before.settings.get(name) != after.settings.get(name)
+    ]
+    draft.blast += [
+        f"{group}: chosen within a rank by {strategy or 'the router’s strategy'}."
+        for group, strategy in params.strategies.items()
+    ]
+    draft.warnings += _doubts(after, _replicas(deployment))
     draft.blast += _carried(changed, params, sources)
     draft.blast.append(_dropped(deployment))
     lonely = [group for group in changed if _lonely(after, group) and not _lonely(before, group)]
@@ -222,6 +258,21 @@ def _told(
         draft.warnings.append(away)
     if lonely or patch.at(deployment.body, ("spec", "strategy", "type")) == "Recreate":
         draft.risk, draft.confirm = Risk.HIGH, deployment.ref.name
+
+
+def _doubts(after: Config, replicas: int) -> list[str]:
+    """What the settings would do that people do not expect."""
+    found = []
+    chosen = {str(after.settings.get("routing_strategy", "")), *(one.strategy for one in after.routing_groups)}
+    if replicas > 1 and any(one.startswith("usage-based") for one in chosen):
+        found.append("Usage-based routing counts in each proxy by itself: with several replicas it needs a Redis.")
+    tries, timeout = after.settings.get("num_retries", 2.0), after.settings.get("timeout", 6000.0)
+    waits = (1 + float(tries)) * float(timeout)
+    if waits > LONG_S and timeout != 6000.0:
+        found.append(f"A silent tier is given up after {waits:,.0f} s, all its retries included.")
+    if after.settings.get("disable_cooldowns") is True:
+        found.append("Without cooldowns every request tries a tier that is away, and waits for it.")
+    return found
 
 
 def _carried(changed: Sequence[str], params: FallbackParams, sources: Sources) -> list[str]:

@@ -12,12 +12,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
-import pandas as pd
 
 from services.adapters.keyed_http import KeyedHttp
 from services.domain.litellm import KINDS, host
 from services.domain.litellm.scan import USERINFO
-from services.domain.window import Window
 from services.errors import NotFound, OpsError, SourceUnavailable
 from services.ports import Routing, SourceStatus, Tier
 from services.settings.access import GatewayAccess
@@ -46,6 +44,7 @@ class _Params(msgspec.Struct):
 class _Info(msgspec.Struct):
     id: str = ""
     db_model: bool = False
+    blocked: Any = None
     order: Any = None
     litellm_provider: str | None = None
     input_cost_per_token: float | None = None
@@ -115,10 +114,6 @@ class LiteLLMGateway:
             stored_in_database=readiness.db == "connected",
             knows_fallbacks=known,
         )
-
-    def traffic(self, window: Window) -> pd.DataFrame:  # noqa: ARG002
-        """Raises NotFound: the proxy itself counts nothing; its metrics do."""
-        raise NotFound("Requests by deployment are not counted here.")
 
     def probe(self) -> SourceStatus:
         """Reachable, how fast, which version. Asks for readiness, never for health, which would call every model."""
@@ -191,6 +186,7 @@ def _tier(model: _Model) -> Tier:
         provider=params.custom_llm_provider or prefix or info.litellm_provider or "",
         base=host(params.api_base or ""),
         stored="database" if info.db_model else "file",
+        blocked=info.blocked is True,
         input_usd=_first(params.input_cost_per_token, info.input_cost_per_token),
         output_usd=_first(params.output_cost_per_token, info.output_cost_per_token),
     )

@@ -73,6 +73,8 @@ def question(counter: Counter, step: timedelta, matchers: Sequence[str]) -> tupl
     series = selector(counter.metric, matchers)
     # A millisecond less leaves out the left end on every version: Prometheus 2 includes it, Prometheus 3 does not.
     span = f"{step // timedelta(milliseconds=1) - 1}ms"
+    if counter.least:
+        return f"min by ({', '.join(own)}) (last_over_time({series}[{span}]))", own
     if counter.gauge:
         return f"avg by ({', '.join(own)}) (avg_over_time({series}[{span}]))", own
     reach = f"{REACH // timedelta(minutes=1)}m"
@@ -99,7 +101,8 @@ def _frame(counter: Counter, table: Table, points: Sequence[datetime]) -> pd.Dat
         told = _placed(told)
     keys = pd.DataFrame({name: _first(told, labels) for name, labels in counter.dimensions.items()})
     if counter.gauge:
-        sums = samples.groupby([keys[name] for name in keys]).mean()
+        levels = samples.groupby([keys[name] for name in keys])
+        sums = levels.min() if counter.least else levels.mean()
     else:
         process = (told["namespace"] + "/" + told["pod"]).where(told["pod"].ne(""), told["instance"])
         copy = told[list(_COPY)].agg("\x1f".join, axis=1)

@@ -5,7 +5,17 @@ from typing import Any
 
 import msgspec
 
-from services.demo import controllers, events, karpenter, manifests, nodeobjects, podobjects, policies, statuses
+from services.demo import (
+    controllers,
+    events,
+    karpenter,
+    manifests,
+    mesh_rules,
+    nodeobjects,
+    podobjects,
+    policies,
+    statuses,
+)
 from services.demo.ledger import Folded, Key
 from services.demo.lives import FOUNDED
 from services.demo.moment import Moment, stamp
@@ -34,6 +44,7 @@ BUILDERS: Mapping[str, Callable[[Moment], Sequence[Obj]]] = {
     "nodepools": karpenter.nodepools,
     "nodeclaims": karpenter.nodeclaims,
     "capacitybuffers": lambda _moment: (),
+    "destinationrules": lambda _moment: (),  # those of the scenario are whole objects
 }
 _LISTS = {
     "Node": "nodes",
@@ -46,6 +57,7 @@ _LISTS = {
     "ResourceQuota": "quotas",
     "PriorityClass": "priorityclasses",
     "CapacityBuffer": "capacitybuffers",
+    "DestinationRule": "destinationrules",
 }
 _KIND_OF = {name: kind for kind, name in _LISTS.items()}
 _GENERATIONS = frozenset(
@@ -54,6 +66,7 @@ _GENERATIONS = frozenset(
         "ClusterPolicy",
         "DaemonSet",
         "Deployment",
+        "DestinationRule",
         "PodDisruptionBudget",
         "PriorityClass",
         "StatefulSet",
@@ -65,6 +78,8 @@ _MANAGERS = {"Node": "kubelet", "Pod": "kubelet", "Namespace": "kubectl-create"}
 
 def served(moment: Moment, kind: str) -> bool:
     """Whether the cluster has the kind's API."""
+    if kind == "DestinationRule":
+        return mesh_rules.installed(moment.site)
     return kind in API and (kind not in ("CapacityBuffer", "ClusterPolicy") or moment.site.plan.labels == "karpenter")
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from threading import Lock
 
 from services.access import User
-from services.demo import bodies, gateway_rollout, history, karpenter
+from services.demo import bodies, gateway_rollout, history, karpenter, mesh_rules
 from services.demo.moment import Moment, turns
 from services.demo.reaction import seen
 from services.demo.server import Server
@@ -81,7 +81,10 @@ class DemoCluster(Server):
 
     def _taken(self, kind: str, moment: Moment, version: int) -> Snapshot:
         known = KINDS[kind]
-        if kind not in bodies.BUILDERS or (not known.installed and not karpenter.installed(moment)):
+        ready = known.installed or (
+            mesh_rules.installed(moment.site) if kind == "destinationrules" else karpenter.installed(moment)
+        )
+        if kind not in bodies.BUILDERS or not ready:
             message = f"The cluster has no API for {known.plural}."
             return Snapshot(kind, (), version, StoreState.ABSENT, None, message=message)
         objects = tuple(bodies.listed(moment, kind))

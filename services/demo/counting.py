@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
+from services.demo import mesh
+from services.demo.gateway_counts import Counts
 from services.demo.gateway_traffic import Answered, Traffic
 from services.demo.lanes import RUN
 from services.demo.names import pod_names
@@ -49,9 +51,27 @@ class Counting:
         """What a counter gained, where it has a series; nobody works out prices of nodes."""
         if counter.id.startswith("gateway_"):
             return self._table(counter, self._gateway(counter.id))
+        if counter.id.startswith("fallback_"):
+            return self._table(counter, self._fallbacks(counter.id.removeprefix("fallback_")))
+        if counter.id == "budget_provider_left":
+            return self._table(counter, self._budgets())
         if counter.id.startswith("engine_"):
             return self._table(counter, self._engines(counter.id))
+        if counter.id.startswith("mesh_"):
+            return self._table(counter, self._mesh(counter))
         return frames.empty(counter.columns)
+
+    def _mesh(self, counter: Counter) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
+        """By upstream, or by host and how requests ended; a level is its mean over each step."""
+        minutes, rows = self._steps.minutes, dict[tuple[str, ...], tuple[Floats, Floats]]()
+        everywhere = np.arange(len(minutes))
+        there = self._steps.sums(everywhere, np.ones(len(minutes)))
+        for plan in self._world.scenario.gateways:
+            if plan.cluster == self._cluster:
+                for names, values in mesh.counted(self._world, plan, counter.id, minutes, self._until).items():
+                    sums = self._steps.sums(everywhere, values)
+                    _add(rows, names, sums / np.maximum(there, 1) if counter.gauge else sums, there)
+        return rows
 
     def _table(self, counter: Counter, rows: dict[tuple[str, ...], tuple[Floats, Floats]]) -> pd.DataFrame:
         """Rows of the steps in which there was something to count: by dimensions, the sums and whether there was."""
@@ -74,6 +94,31 @@ class Counting:
                         amount = self._steps.sums(one.part, requests * _each(counter, one))
                         _add(rows, (*names, team, key), amount, self._steps.sums(one.part, requests))
         return rows
+
+    def _fallbacks(self, counter: str) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
+        """By the labels each of these counters has."""
+        rows: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
+        for plan in self._world.scenario.gateways:
+            if plan.cluster == self._cluster:
+                counts = Counts(plan, Traffic(self._world, plan, self._until), self._steps.minutes)
+                for count in getattr(counts, "by_replica" if counter == "replica_answers" else counter)():
+                    _add(rows, count.labels, self._steps.sums(count.part, count.values), self._everywhere)
+        return rows
+
+    def _budgets(self) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
+        """What is left of each provider's budget at the end of the last step; nobody asks for more."""
+        rows: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
+        for plan in self._world.scenario.gateways:
+            if plan.cluster == self._cluster:
+                left = Counts(plan, Traffic(self._world, plan, self._until), self._steps.minutes).budgets()
+                for name, usd in left.items():
+                    rows[name,] = np.full(len(self._steps.ends), usd), self._everywhere
+        return rows
+
+    @property
+    def _everywhere(self) -> Floats:
+        """1 or more in every step that has a minute."""
+        return self._steps.sums(np.arange(len(self._steps.minutes)), np.ones(len(self._steps.minutes)))
 
     def _engines(self, counter: str) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
         """By model, namespace and pod: ready replicas share what their workload is sent equally."""

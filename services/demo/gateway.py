@@ -12,10 +12,11 @@ from services.demo.gateway_traffic import Traffic, deployment_id, loaded
 from services.demo.reaction import seen
 from services.demo.world import World
 from services.domain import frames, litellm
+from services.domain.fallback import TRAFFIC
 from services.domain.litellm import Deployment
 from services.domain.window import Window
 from services.errors import SourceUnavailable
-from services.ports import TRAFFIC, Routing, SourceStatus, Tier
+from services.ports import Routing, SourceStatus, Tier
 
 SOURCE = "litellm"
 
@@ -49,7 +50,10 @@ class DemoGateway:
         )
 
     def traffic(self, window: Window) -> pd.DataFrame:
-        """Requests and spend of the window's minutes, up to the clock; frame :data:`services.ports.TRAFFIC`."""
+        """Requests and spend of the window's minutes, up to the clock; frame :data:`TRAFFIC`.
+
+        What the counters must agree with; nothing but tests asks for it.
+        """
         ends = min(int(window.end.timestamp()), self._now())
         minutes = np.arange(-(-int(window.start.timestamp()) // 60) * 60, ends - 59, 60, dtype=np.int64)
         return frames.table(TRAFFIC, Traffic(self._world, self._plan, ends).rows(minutes))
@@ -87,6 +91,7 @@ class DemoGateway:
             model=one.model,
             order=one.order,
             weight=one.weight,
+            blocked=one.blocked,
             provider=one.provider,
             base=litellm.host(self._plan.variables.get(name, "")) if name != one.base else one.base,
             input_usd=one.input_usd,

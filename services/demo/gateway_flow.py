@@ -54,7 +54,8 @@ class _Stream:
     def ranks(self, group: str) -> list[list[Deployment]]:
         """The deployments of a group, those that share a rank together."""
         known = {one.key: one for one in self._config.of(group)}
-        return [[known[place.key] for place in rank] for rank in ranks(self._config.chain(group).tiers)]
+        tiers = [place for place in self._config.chain(group).tiers if not place.blocked]
+        return [[known[place.key] for place in rank] for rank in ranks(tiers)]
 
     def poured(self, group: str, rank: Sequence[Deployment], requests: Floats) -> Floats:
         """What is left after a rank took what it can: by weight, then whoever of it has room."""

@@ -55,7 +55,7 @@ class Traffic:
     def rows(self, minutes: Ints) -> list[Row]:
         """One row per deployment that was routed to within the minutes, and per group that lost requests."""
         counted: dict[tuple[str, str], list[float]] = {}
-        for config, part, found in self._flows(minutes):
+        for config, part, found in self.flows(minutes):
             for one in config.deployments:
                 row = counted.setdefault((one.group, deployment_id(one)), [0.0, 0.0])
                 for (group, key), requests in found.items():
@@ -69,7 +69,7 @@ class Traffic:
 
     def answered(self, minutes: Ints) -> Iterator[Answered]:
         """Requests that were answered, by whom, minute by minute."""
-        for config, part, found in self._flows(minutes):
+        for config, part, found in self.flows(minutes):
             deployments = {one.key: one for one in config.deployments}
             for (group, key), requests in found.items():
                 if key and requests.any():
@@ -97,6 +97,10 @@ class Traffic:
             found[outage.upstream] = np.where(self._away(outage, minutes), 0.0, limit)
         return found
 
+    def away(self, minutes: Ints) -> dict[str, npt.NDArray[np.bool_]]:
+        """Whether each upstream with outages is away, minute by minute."""
+        return {outage.upstream: self._away(outage, minutes) for outage in self._gateway.outages}
+
     def upstream(self, one: Deployment) -> str:
         """What a deployment calls: a workload of the world by the first part of its host, else its provider."""
         name = one.base.partition(".")[0]
@@ -105,7 +109,7 @@ class Traffic:
     def _served(self, name: str) -> list[tuple[Site, Work]]:
         return [(site, work) for site in self._sites for work in site.works if work.plan.name == name]
 
-    def _flows(self, minutes: Ints) -> Iterator[tuple[Config, Ints, Flow]]:
+    def flows(self, minutes: Ints) -> Iterator[tuple[Config, Ints, Flow]]:
         """Configurations in force during the minutes, positions of their minutes, and where requests went."""
         asked, room = self.asked(minutes), self.room(minutes)
         for config, part in self._parts(minutes):

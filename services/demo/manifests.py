@@ -7,7 +7,7 @@ function into :data:`STATUS`.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from services.demo import gateway_manifests
+from services.demo import gateway_manifests, mesh_rules
 from services.demo.ledger import Folded, Key
 from services.demo.world import Site
 
@@ -156,7 +156,7 @@ def _object(
     return {"kind": kind, "metadata": meta, **rest}
 
 
-MAKERS: list[Maker] = [_sharing, _budgets, gateway_manifests.objects]
+MAKERS: list[Maker] = [_sharing, _budgets, gateway_manifests.objects, mesh_rules.objects]
 STATUS: dict[str, Status] = {}
 
 

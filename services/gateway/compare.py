@@ -13,9 +13,11 @@ from services.ports import Routing, Tier
 TIERS = {
     "group": "str",
     "key": "str",
+    "id": "str",  # the deployment as the process and its counters call it
     "rank": "int64",  # 1 is tried first
     "order": "float64",  # as written, NaN unset
     "weight": "float64",
+    "blocked": "bool",  # out of rotation
     "model": "str",
     "provider": "str",
     "runs": "str",  # self-hosted, managed
@@ -47,18 +49,18 @@ class Difference:
 
 def paired(config: Config, tiers: Sequence[Tier]) -> dict[str, Tier]:
     """The process's tier of each deployment of the file, by the deployment's key, where there is one."""
-    left = [tier for tier in tiers if tier.stored == "file"]
+    left: dict[str, list[Tier]] = {}
+    for tier in tiers:
+        if tier.stored == "file":
+            left.setdefault(tier.group, []).append(tier)
     found: dict[str, Tier] = {}
     for one in sorted(config.deployments, key=lambda one: not one.id):
-        mine = [
-            tier
-            for tier in left
-            if tier.group == one.group and (tier.id == one.id or (not one.id and _like(one, tier)))
-        ]
+        group = left.get(one.group, [])
+        mine = [tier for tier in group if tier.id == one.id or (not one.id and _like(one, tier))]
         if mine:
             best = min(mine, key=lambda tier: (tier.order != one.order, tier.weight != one.weight))
             found[one.key] = best
-            left.remove(best)
+            group.remove(best)
     return found
 
 
@@ -72,7 +74,9 @@ def differences(config: Config, routing: Routing) -> Iterator[Difference]:
         elif (tier.order, tier.weight) != (one.order, one.weight):
             was, now = _placed(tier.order, tier.weight), _placed(one.order, one.weight)
             yield Difference(one.group, f"{one.key} runs with {was}, the file says {now}.")
-    known = list(pairs.values())
+        elif tier.blocked != one.blocked:
+            yield Difference(one.group, f"{one.key} runs {_rotating(tier)}, the file says {_rotating(one)}.")
+    known = set(pairs.values())
     for tier in routing.tiers:
         if tier.stored == "file" and tier not in known:
             yield Difference(tier.group, f"{tier.model} runs and is not in the file.")
@@ -108,12 +112,12 @@ def table(cluster: str, config: Config | None, routing: Routing | None, traffic:
     for one in _tried(config):
         tier = pairs.get(one.key)
         rows.append(_row(one, tier, "file only" if routing and tier is None else "file"))
-    known = list(pairs.values())
+    known = set(pairs.values())
     for tier in routing.tiers if routing else ():
         if tier not in known:
             stored = "database" if tier.stored == "database" else "process only" if config else "file"
             rows.append(_row(None, tier, stored))
-    frame = pd.DataFrame(rows, columns=[*TIERS, "id"])
+    frame = pd.DataFrame(rows, columns=list(TIERS))
     frame["cluster"] = cluster
     frame["rank"] = _ranks(config, frame)
     frame["requests"], frame["share"], frame["usd"] = _counts(frame, traffic)
@@ -148,6 +152,7 @@ def _row(one: Deployment | None, tier: Tier | None, stored: str) -> dict[str, ob
         "id": tier.id if tier else shown.id,
         "order": shown.order,
         "weight": shown.weight,
+        "blocked": shown.blocked,
         "model": shown.model,
         "provider": provider,
         "runs": "self-hosted" if provider in SELF_HOSTED else "managed",
@@ -167,7 +172,10 @@ def _counts(frame: pd.DataFrame, traffic: pd.DataFrame | None) -> tuple[pd.Serie
     requests = counted["requests"].fillna(0.0)
     nobody = frame["group"].map(unanswered(traffic)).fillna(0.0)
     whole = requests.groupby(frame["group"]).transform("sum") + nobody
-    return requests, requests / whole.where(whole > 0), counted["usd"].where(requests > 0, 0.0)
+    # LiteLLM counts 0 where it knows no price
+    unpriced = frame["runs"].eq("managed") & frame["input_usd"].isna() & frame["output_usd"].isna()
+    usd = counted["usd"].mask(unpriced & counted["usd"].eq(0.0)).where(requests > 0, 0.0)
+    return requests, requests / whole.where(whole > 0), usd
 
 
 def unanswered(traffic: pd.DataFrame) -> dict[str, float]:
@@ -183,6 +191,10 @@ def _like(one: Deployment, tier: Tier) -> bool:
 def _placed(order: float | None, weight: float | None) -> str:
     said = "no order" if order is None else f"order {order:g}"
     return said if weight is None else f"{said} and weight {weight:g}"
+
+
+def _rotating(one: Deployment | Tier) -> str:
+    return "out of rotation" if one.blocked else "in rotation"
 
 
 def _listed(names: Sequence[str]) -> str:

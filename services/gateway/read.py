@@ -2,28 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pandas as pd
 
-from services.domain import litellm
+from services.domain import frames, litellm
 from services.domain.change.refs import Live, Ref
+from services.domain.fallback import TRAFFIC
+from services.domain.fallback.causes import refused
 from services.domain.litellm import Config, yamltext
 from services.domain.litellm import lint as litellm_lint
 from services.domain.litellm.lint import Known, Lint
-from services.domain.window import ending
 from services.errors import OpsError, Refused
 from services.gateway import compare
 from services.gateway.compare import Difference
 from services.ports import ClusterSource, GatewayPlace, Routing, Sources
 from services.reading import Absence, Problem, Reading
 
+_DAY = timedelta(days=1)
 FILE_WINS = (1, 106)
 """Up to 1.100 what the proxy's database holds hides the file; from 1.106 (read) the file wins."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """Everything the Fallbacks page shows of one gateway.
+    """Everything the Chains page shows of one gateway.
 
     ``config`` is the file's, None when it could not be read (``unread`` says why); ``sha256`` its fingerprint.
     ``routing`` is the process's, None when it could not be asked (``unasked``). ``locked``: groups that cannot be
@@ -107,13 +110,25 @@ def file_text(live: Live, place: GatewayPlace) -> str:
 
 
 def traffic(sources: Sources, source: ClusterSource) -> pd.DataFrame | None:
-    """What was counted over the last 24 hours; None when nothing counts it."""
-    if source.gateway is None:
+    """What was counted over the last 24 hours, frame :data:`TRAFFIC`; None when nothing counts it."""
+    if source.metrics is None:
         return None
+    end = sources.now().replace(second=0, microsecond=0)
+    found = {}
     try:
-        return source.gateway.traffic(ending(sources.now(), "24h"))
+        for name in ("answers", "spend", "lost"):
+            found[name] = source.metrics.grown(f"fallback_{name}", end - _DAY, end, _DAY).frame
     except OpsError:
         return None
+    if found["answers"].empty and found["lost"].empty:
+        return None
+    answers = found["answers"].groupby(["group", "id"])["value"].sum().reset_index(name="requests")
+    answers["usd"] = answers["id"].map(found["spend"].groupby("id")["value"].sum())
+    lost = found["lost"]
+    at_fault = [refused(status, error) for status, error in zip(lost["status"], lost["error"], strict=True)]
+    nobody = lost[~pd.Series(at_fault, index=lost.index, dtype=bool)].groupby("group")["value"].sum()
+    lacking = nobody.reset_index(name="requests").assign(id="", usd=0.0)
+    return frames.conform(pd.concat([answers, lacking], ignore_index=True), TRAFFIC)
 
 
 def _lints(config: Config | None, routing: Routing | None, tiers: pd.DataFrame, *, traffic: bool) -> tuple[Lint, ...]:

@@ -3,7 +3,7 @@
 from services.ports.alerts import ALERTS, Alerts, ChannelSource, Delivery, Notifier
 from services.ports.budgets import BudgetChange, Budgets, Crossing, Dismissal
 from services.ports.costs import Card, Costs
-from services.ports.gateway import TRAFFIC, Gateway, GatewayPlace, Routing, Tier
+from services.ports.gateway import Gateway, GatewayPlace, Routing, Tier
 from services.ports.kubernetes import Cluster, Life, Remembering, Snapshot, StoreState, Writable
 from services.ports.metrics import COVERAGE_COLUMNS, Coverage, Metrics, Samples
 from services.ports.pricing import NODE_PRICES, Pricing
@@ -28,7 +28,6 @@ __all__ = [
     "COVERAGE_COLUMNS",
     "NODE_PRICES",
     "OPERATIONS",
-    "TRAFFIC",
     "Alerts",
     "Broken",
     "BudgetChange",

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-import pandas as pd
-
-from services.domain.window import Window
 from services.ports.status import SourceStatus
 
 
@@ -17,7 +14,8 @@ class Tier:
 
     ``id`` is the gateway's own (``model_info.id``), ``model`` what it calls upstream without any key; ``order`` is
     tried lowest first, None where unset. ``provider`` such as "hosted_vllm" or "openai"; ``base`` the host it calls, ""
-    when unknown. ``stored`` is "file" or "database". Prices in USD per token, None where the gateway has none.
+    when unknown. ``blocked``: it is kept out of rotation. ``stored`` is "file" or "database". Prices in USD per token,
+    None where the gateway has none.
     """
 
     id: str
@@ -30,6 +28,7 @@ class Tier:
     stored: str = "file"
     input_usd: float | None = None
     output_usd: float | None = None
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,26 +47,11 @@ class Routing:
     knows_fallbacks: bool = True  # False: this version does not tell; the four kinds of fallbacks are empty
 
 
-TRAFFIC = {"group": "str", "id": "str", "requests": "float64", "usd": "float64"}
-"""One row per deployment: requests it answered, and what they cost, NaN unknown.
-
-``group`` is the deployment's own: a request that fell back to another group counts there. A row with an empty ``id``
-holds the requests to its group that nobody answered.
-"""
-
-
 class Gateway(Protocol):
     """A LiteLLM proxy: what it routes by. Its configuration is changed through its ConfigMap."""
 
     def routing(self) -> Routing:
         """What is in force now. Raises SourceError."""
-        ...
-
-    def traffic(self, window: Window) -> pd.DataFrame:
-        """Requests and spend by deployment over the window, frame :data:`TRAFFIC`.
-
-        Raises SourceError; NotFound when nothing counts them.
-        """
         ...
 
     def probe(self) -> SourceStatus:

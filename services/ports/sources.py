@@ -54,6 +54,7 @@ class Policy:
     team_label: str = "team"
     idle_after: timedelta = timedelta(minutes=30)  # a held GPU below IDLE_BELOW for this long is idle
     utilisation_target: float = 0.70
+    fallback_target: float = 0.10  # of answered requests, those that fell to another tier after a failure
     saturated_above: float = 0.95  # share of a pool's GPUs held
     refresh_s: int = 15
     actions: ActionPolicy = field(default_factory=ActionPolicy)

@@ -148,6 +148,7 @@ class Settings:
     team_label: str = "team"
     live_refresh_s: float = 15.0
     utilisation_target: float = 0.70
+    fallback_target: float = 0.10
     collector: str = "auto"
     keep_starts_days: int = 400
     login: Login = field(default_factory=Login)

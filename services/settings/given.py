@@ -215,6 +215,14 @@ class Given(Cost, Login, Actions, BaseSettings):
         le=1,
         allow_inf_nan=False,
     )
+    fallback_target: float = given(
+        0.10,
+        "Share of answered requests that may be answered by another tier than the first after a failure, as a ratio.",
+        "a ratio above 0, at most 1",
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+    )
     collector: Literal["auto", "on", "off"] = given(
         "auto",
         "Record the starts of pods in the web process. With auto it does where it owns its database; elsewhere "

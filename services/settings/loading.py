@@ -63,6 +63,7 @@ def load(environ: Mapping[str, str], *, base: Path | None = None) -> Settings:
         team_label=given.team_label,
         live_refresh_s=given.live_refresh_s,
         utilisation_target=given.utilisation_target,
+        fallback_target=given.fallback_target,
         collector=given.collector,
         keep_starts_days=given.keep_starts_days,
         login=rules_access.login(given, called.of),

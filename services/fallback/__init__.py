@@ -1,0 +1,1 @@
+"""How often own GPUs did not answer, why, and what that cost: the Fallback page."""
