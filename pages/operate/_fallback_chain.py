@@ -8,7 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from pages.operate import _fallback_pending as pending
+from pages.operate import _fallback_presets as presets
+from pages.operate import _fallback_settings as settings
 from pages.ui import actions, words
+from pages.ui.shell import Page
 from services.domain.litellm import Chain, Config, Place
 from services.domain.litellm import edits as litellm_edits
 from services.domain.litellm.edits import ranks
@@ -25,10 +28,10 @@ KIND = "fallback_when"
 
 def review(board: Board) -> None:
     """How much is prepared, and the way to the review."""
-    changed = pending.changed(board)
+    changed = pending.told(board)
     if not changed:
         return
-    names = ", ".join(words.plain(group) or "the defaults" for group in changed[:5])
+    names = ", ".join(map(words.plain, changed[:5])) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="fallback_review"):
         st.markdown(f":material/edit_note: **Prepared, not applied:** {names}", width="stretch")
         st.button("Discard", key="fallback_discard", icon=":material/undo:", on_click=pending.drop)
@@ -42,7 +45,7 @@ def review(board: Board) -> None:
         )
 
 
-def draw(board: Board, group: str) -> None:
+def draw(page: Page, board: Board, group: str) -> None:
     """The chain of a group: its deployments by rank, then the groups it falls back to."""
     st.subheader(f"Chain of {words.plain(group)}", anchor=False, help="From the top: what fails is tried one lower.")
     config = board.config
@@ -55,11 +58,13 @@ def draw(board: Board, group: str) -> None:
     if locked:
         st.info(words.plain(locked), icon=":material/lock:")
     wanted = pending.chain(board, config, group)
+    presets.draw(page, board, config, wanted, locked)
     left, right = st.columns([5, 4], gap="large")
     with left:
         st.markdown("**Deployments**")
         _ranks(board, config, wanted, tiers, locked)
         _left_out(board, config, wanted, locked)
+        settings.strategy(board, config, group, locked)
     with right:
         _groups(board, config, wanted, locked)
 
@@ -87,7 +92,10 @@ def _tier(row: "pd.Series[Any] | None", place: Place) -> None:
         facts.append(words.plain(str(row["base"])))
     if row["stored"] == "file only":
         facts.append(":orange[not in the running proxy]")
-    st.markdown(f"{icon} **{words.plain(place.key)}**")
+    out = " :orange-badge[:material/do_not_disturb_on: out of rotation]" if place.blocked else ""
+    st.markdown(f"{icon} **{words.plain(place.key)}**{out}")
+    if place.timeout is not None:
+        facts.append(f"timeout {place.timeout:g} s")
     st.caption(" · ".join(facts))
     counted = _counted(row)
     if counted:
@@ -135,6 +143,7 @@ def _tier_buttons(
         _button("Leave out", f"fallback_out_{key}", f"Comment {name} out of the file; an undo brings it back",
                 ":material/remove:", locked or ("A group needs a deployment." if len(wanted.tiers) == 1 else ""),
                 put(lambda: pending.without(wanted, place.key)))  # fmt: skip
+        _rotation_button(board, config, wanted, place, locked)
         if shared:
             weight = f"fallback_weight_{key}"
             st.number_input(
@@ -142,6 +151,17 @@ def _tier_buttons(
                 disabled=bool(locked), width=140, help="Its share within the rank; 0 leaves it to chance.",
                 on_change=put(lambda: pending.weighted(wanted, place.key, st.session_state[weight])),
             )  # fmt: skip
+
+
+def _rotation_button(board: Board, config: Config, wanted: Chain, place: Place, locked: str) -> None:
+    """Keep it in the file and send it nothing, or send it requests again."""
+    name, alone = words.plain(place.key), not any(one.key != place.key and not one.blocked for one in wanted.tiers)
+    label = "Back in rotation" if place.blocked else "Out of rotation"
+    tip = f"Send {name} requests again" if place.blocked else f"Keep {name} in the file and send it nothing"
+    icon = ":material/undo:" if place.blocked else ":material/do_not_disturb_on:"
+    reason = locked or ("Somebody has to stay in rotation." if alone and not place.blocked else "")
+    _button(label, f"fallback_rotate_{wanted.group}_{place.key}", tip, icon, reason,
+            lambda: pending.put(board, config, pending.rotated(wanted, place.key)))  # fmt: skip
 
 
 def _left_out(board: Board, config: Config, wanted: Chain, locked: str) -> None:

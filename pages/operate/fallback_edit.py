@@ -1,12 +1,13 @@
-"""Fallbacks: where does a request go when the first choice fails, and in which order?"""
+"""Chains: where does a request go when the first choice fails, and in which order?"""
 
 import streamlit as st
 
 from pages.operate import _fallback_board as overview
 from pages.operate import _fallback_chain as chain
+from pages.operate import _fallback_settings as settings
 from pages.ui import actions, shell
 
-page = shell.page("Fallbacks")
+page = shell.page("Chains")
 cluster = overview.choose_gateway(page)
 board = overview.source(page, cluster) if cluster else None
 if board is not None:
@@ -14,6 +15,7 @@ if board is not None:
     st.subheader("Model groups", anchor=False, help="What a request to each group tries, from left to right.")
     group = overview.chains(page, board)
     if group:
-        chain.draw(board, group)
+        chain.draw(page, board, group)
+    settings.draw(board)
     overview.findings(board, group)
 actions.host()

@@ -1,13 +1,17 @@
 """Every cached read of the product. Whatever decides an answer is an argument; nothing here computes."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 import streamlit as st
 
 from services import attention as attentive
 from services import audit, fleet, health, overview, prepull, runtime, sharing, utilisation, workloads
+from services import breakers as breakers_read
 from services.domain.attribution import OWNER_GROUPS
 from services.domain.findings import Finding
 from services.domain.headroom import Want
+from services.domain.litellm.lint import Lint
 from services.domain.prepull import PrepullParams
 from services.domain.scope import Scope, Sight
 from services.domain.startup.summary import Totals
@@ -233,6 +237,18 @@ def headroom_shapes(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
 def headroom_weighed(mode: str, want: Want) -> Reading[survey.Found]:
     """What a number of warm units in one pool would take."""
     return survey.weigh(runtime.current(), want)
+
+
+@st.cache_data(**_LIVE)
+def breakers(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
+    """Circuit breakers of the mesh and cooldowns of gateways, and what they did."""
+    return breakers_read.board(runtime.current(), scope)
+
+
+@st.cache_data(**_LIVE)
+def breaker_lints(mode: str, cluster: str) -> Mapping[tuple[str, str], list[Lint]]:
+    """What is wrong with each rule of a cluster's mesh, by namespace and name."""
+    return breakers_read.lints(runtime.current(), cluster)
 
 
 @st.cache_data(**_LIVE)

@@ -61,6 +61,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "startup",
             "Where does the time until GPU pods are ready go, and what would make it shorter?",
         ),
+        Entry(
+            "pages/observe/fallback.py",
+            "Fallback",
+            ":material/fork_right:",
+            "fallback",
+            "How often do your own GPUs not answer, why, and what does that cost?",
+        ),
     ),
     "Operate": (
         Entry(
@@ -79,10 +86,17 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
         ),
         Entry(
             "pages/operate/fallback_edit.py",
-            "Fallbacks",
+            "Chains",
             ":material/alt_route:",
             "fallback-edit",
             "Where does a request go when the first choice fails, and in which order?",
+        ),
+        Entry(
+            "pages/operate/breakers.py",
+            "Breakers",
+            ":material/electrical_services:",
+            "breakers",
+            "What takes replicas out when they fail, in the mesh and in the gateway, and what did it do?",
         ),
     ),
     "Money": (

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from pages.ui import queries, queries_money, shell, words
+from pages.ui import queries, queries_fallback, queries_money, shell, words
 from pages.ui.charts_startup import took
 from pages.ui.shell import Page
 from services.cost.board import Asked
@@ -60,15 +60,17 @@ def overview(page: Page) -> None:
 
 
 def levers(page: Page) -> None:
-    """What can be done about it: money, warm headroom, what sharing would add, and what people changed."""
+    """What can be done about it: money, fallbacks, warm headroom, what sharing would add, and what people changed."""
     warm = queries.headroom_summary(page.mode, page.scope)
     more = queries.sharing_findings(page.mode, page.scope)
     changed = queries.operations(page.mode, "24h", page.scope.cluster, "" if page.scope.sees.whole else page.user.id)
     with st.container(key="overview_levers"):
-        grid = st.grid(5, min_column_width=170)
-        money, one, two, three, four = (grid.container(height="stretch") for _ in range(5))
+        grid = st.grid(3, min_column_width=210)
+        money, fell, one, two, three, four = (grid.container(height="stretch") for _ in range(6))
         with money:
             _spent(page)
+        with fell:
+            _fell(page)
         with one:
             _warm(warm.value)
         with two:
@@ -88,6 +90,21 @@ def _spent(page: Page) -> None:
         return
     under = f"lands at {words.between(month.low, month.high)}"
     tile(f"Cost, {month.name}", words.micro(month.spent), under, tip=tip)
+
+
+def _fell(page: Page) -> None:
+    tip = (
+        "Of the requests gateways answered, those another than the first tier answered after a failure; the Fallback "
+        "page says why and at what price."
+    )
+    label, value = f"Fallback, {page.scope.range}", queries_fallback.summary(page.mode, page.scope).value
+    if value is None or value.fallback_rate is None:
+        tile(label, None, "no gateway is counted" if value is None else "no request", tip=tip)
+        return
+    over = value.fallback_rate > queries.policy().fallback_target
+    lost = f"{value.lost:,.0f} lost" if value.lost >= 1 else "none lost"
+    colour: Colour = "red" if over or value.lost >= 1 else "green"
+    tile(label, words.percent(value.fallback_rate), lost, colour, tip)
 
 
 def _warm(value: HeadroomSummary | None) -> None:

@@ -36,6 +36,16 @@ def share(value: float | None) -> str:
     return f"{value:.0%}".replace("%", " %")
 
 
+def percent(value: float | None) -> str:
+    """A ratio that may be small, told exactly enough: 0.06 %, 3.4 %, 12 %."""
+    if value is None or math.isnan(value):
+        return DASH
+    if 0 < value < 0.0001:
+        return "<0.01 %"
+    digits = 2 if 0 < value < 0.01 else 1 if 0 < value < 0.1 else 0
+    return f"{value:.{digits}%}".replace("%", " %")
+
+
 def money(value: float | None) -> str:
     """US dollars, without cents above ten."""
     if value is None or math.isnan(value):
@@ -75,6 +85,15 @@ def span(length: timedelta | float | None) -> str:
         hours, minutes = divmod(int(seconds) // MINUTE, 60)
         return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
     return f"{seconds // DAY:.0f} d"
+
+
+def latency(seconds: float | None) -> str:
+    """How long an answer took: 75 ms, 1.3 s, 25 s."""
+    if seconds is None or math.isnan(seconds):
+        return DASH
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f}".removesuffix(".0") + " s" if seconds < 9.95 else f"{seconds:.0f} s"
 
 
 def ago(then: datetime | None, now: datetime) -> str:

@@ -1,0 +1,8 @@
+"""Breakers: what takes replicas out when they fail, in the mesh and in the gateway, and what did it do?"""
+
+from pages.operate import _breakers
+from pages.ui import actions, shell
+
+page = shell.page("Breakers")
+_breakers.draw(page)
+actions.host()
