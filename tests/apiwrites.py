@@ -16,7 +16,8 @@ Json = dict[str, Any]
 
 KIND_OF = {
     "capacitybuffers": "CapacityBuffer", "clusterpolicies": "ClusterPolicy", "configmaps": "ConfigMap",
-    "daemonsets": "DaemonSet", "deployments": "Deployment", "events": "Event", "jobs": "Job",
+    "daemonsets": "DaemonSet", "deployments": "Deployment", "destinationrules": "DestinationRule",
+    "events": "Event", "jobs": "Job",
     "horizontalpodautoscalers": "HorizontalPodAutoscaler", "namespaces": "Namespace", "nodeclaims": "NodeClaim",
     "nodepools": "NodePool", "nodes": "Node", "poddisruptionbudgets": "PodDisruptionBudget", "pods": "Pod",
     "podtemplates": "PodTemplate", "priorityclasses": "PriorityClass", "replicasets": "ReplicaSet",

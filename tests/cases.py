@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from services.actions import sharing_steps
+from services.actions.edit_breaker import BreakerParams
 from services.actions.edit_fallbacks import FallbackParams
 from services.actions.prepull_images import PrepullParams
 from services.actions.set_sharing import SharingParams
 from services.domain import litellm
+from services.domain.change import patch
 from services.domain.change.plan import Plan
 from services.domain.change.refs import Ref
 from services.domain.headroom import GPU, Shape, Want
@@ -25,6 +27,7 @@ HEADROOM = Want(LAB, "spot", 1, shape=SMALL)
 SHARING = SharingParams(LAB, "time-slicing-2", ("t1", "t2"))
 PREPULL = PrepullParams(LAB, "spot", ("registry.example.com/serving/vllm:0.9.1",))
 RELEASE = ReleaseParams(LAB, "web", "tiny", "StatefulSet", grace_minutes=0)
+BREAKER = BreakerParams(LAB, "web", "tiny", replace_errors=True)
 CHAT = litellm.read(FILE).chain("chat")
 FALLBACKS = FallbackParams(LAB, (litellm_edits.moved(CHAT, "chat-cloud", -1),))
 CLOUD_FIRST = FILE.replace("order: 2", "order: 0").replace("order: 1", "order: 2").replace("order: 0", "order: 1")
@@ -46,6 +49,8 @@ class Case:
     demo: Callable[[Sources], Any]
     meddle: Callable[[Cluster, Plan], Callable[[], bool]]
     again_after_s: float = 300.0  # what was taken back can be done again
+    waits: bool = True  # its effect takes time to be seen
+    custom: bool = False  # it acts on a custom resource, which only the estate's own API server has
 
 
 def _demo_headroom(sources: Sources) -> Any:
@@ -76,6 +81,17 @@ def _demo_prepull(sources: Sources) -> Any:
 
 def _demo_release(sources: Sources) -> Any:
     return ReleaseParams("demo-east", "search-batch", "ocr-next", "Deployment")
+
+
+def _demo_breaker(sources: Sources) -> Any:
+    return BreakerParams("demo-west", "search-prod", "embed", replace_errors=True, max_percent=50)
+
+
+def _set_errors(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
+    ref = plan.steps[0].ref
+    path = ("spec", "trafficPolicy", "outlierDetection", "consecutive5xxErrors")
+    cluster.patch(ref, patch.nested({path: 9}), expected=cluster.read(ref).version)
+    return lambda: bool(patch.at(cluster.read(ref).body, path) == 9)
 
 
 def _took_the_name(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
@@ -135,6 +151,14 @@ CASES: dict[str, Case] = {
         ("patch ConfigMap litellm-config", "patch Deployment litellm"),
         _demo_fallbacks,
         _wrote_into_the_file,
+    ),
+    "edit-breaker": Case(
+        BREAKER,
+        ("patch DestinationRule tiny",),
+        _demo_breaker,
+        _set_errors,
+        waits=False,
+        custom=True,
     ),
 }
 ON_API = {name: case for name, case in CASES.items() if case.lab is not None}

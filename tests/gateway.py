@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -9,15 +10,16 @@ import pandas as pd
 from services.access import ROLES, User
 from services.actions.edit_fallbacks import RESTARTED_AT, FallbackParams
 from services.actions.engine import Engine
-from services.domain import litellm
+from services.domain import frames, litellm
 from services.domain.change import patch
 from services.domain.change.plan import Plan
 from services.domain.change.refs import Ref
+from services.domain.counters import COUNTERS
 from services.domain.litellm import KINDS, Chain
-from services.domain.window import Window
-from services.errors import NotFound, SourceError
-from services.ports import ClusterSource, GatewayPlace, Routing, Sources, SourceStatus, Tier
-from tests.conftest import Inline
+from services.errors import SourceError
+from services.ports import ClusterSource, GatewayPlace, Routing, Samples, Sources, SourceStatus, Tier
+from tests.conftest import NOW, Inline
+from tests.fakes import SteadyMetrics
 from tests.memory import MemoryCluster, source
 
 if TYPE_CHECKING:
@@ -94,7 +96,19 @@ class MemoryGateway:
             raise self.error
         config = litellm.read(self.text)
         tiers = [
-            Tier(d.id or f"hash-{d.place}", d.group, d.model, d.order, d.weight, d.provider, d.base, "file", 1e-6, 2e-6)
+            Tier(
+                d.id or f"hash-{d.place}",
+                d.group,
+                d.model,
+                d.order,
+                d.weight,
+                d.provider,
+                d.base,
+                "file",
+                1e-6,
+                2e-6,
+                d.blocked,
+            )
             for d in config.deployments
         ]
         rules = {kind: config.in_force(kind) for kind in KINDS}
@@ -106,11 +120,6 @@ class MemoryGateway:
             stored_in_database=self.stored,
         )
 
-    def traffic(self, window: Window) -> pd.DataFrame:
-        if self.counted is None:
-            raise NotFound("Not counted.")
-        return self.counted
-
     def probe(self) -> SourceStatus:
         return SourceStatus("litellm", "https://litellm.test", reachable=True, version=self.version)
 
@@ -118,9 +127,28 @@ class MemoryGateway:
         pass
 
 
+@dataclass(frozen=True)
+class GatewayMetrics(SteadyMetrics):
+    """Counters that say what a gateway ``counted`` (:data:`TRAFFIC`), whenever they are asked."""
+
+    gateway: Any = None
+
+    def grown(self, counter: str, begin: datetime, end: datetime, step: timedelta) -> Samples:
+        counted, columns = getattr(self.gateway, "counted", None), COUNTERS[counter].columns
+        told: dict[str, list[tuple[Any, ...]]] = {"fallback_answers": [], "fallback_spend": [], "fallback_lost": []}
+        for group, name, requests, usd in [] if counted is None else counted.itertuples(index=False):
+            if name:
+                told["fallback_answers"].append((end, name, group, "", requests))
+                told["fallback_spend"].append((end, name, "", usd))
+            else:
+                told["fallback_lost"].append((end, group, "503", "", "", requests))
+        return Samples(frames.table(columns, told.get(counter, [])))
+
+
 def with_gateway(source: ClusterSource, gateway: Any) -> ClusterSource:
-    """The cluster's source with a gateway in it."""
-    return replace(source, gateway=gateway, gateway_place=PLACE)
+    """The cluster's source with a gateway in it, whose traffic is counted."""
+    metrics = GatewayMetrics((), NOW, gateway=gateway)
+    return replace(source, gateway=gateway, gateway_place=PLACE, metrics=source.metrics or metrics)
 
 
 class Proxy:

@@ -3,7 +3,8 @@
 Cluster "lab". Pool t4 (a node group): t1 and t2 with one T4 each, held by web/small-0 and web/tiny-0 (one GPU each).
 Pool a100: a1 with two A100, MIG off, idle. Pool spot (Karpenter, at most three GPUs): s1 with one T4, held by
 web/chat-0, and s2, free. The plain device plugin reads nvidia-device-plugin/plugin-configs: exclusive and ts2. The
-gateway llm/litellm runs two replicas with the file of ``tests/gateway.py``, which holds a literal key.
+gateway llm/litellm runs two replicas with the file of ``tests/gateway.py``, which holds a literal key. The mesh has one
+rule, web/tiny, with the deprecated consecutiveErrors of 7.
 """
 
 import copy
@@ -46,9 +47,13 @@ SPACE, CONFIGS = "nvidia-device-plugin", "plugin-configs"
 OPERATOR = User(id="op-1", name="Olga", rights=ROLES["operator"], roles=("operator",), via="demo", address="10.0.0.9")
 OTHER = User(id="op-2", name="Omar", rights=ROLES["operator"], roles=("operator",), via="demo")
 VIEWER = User(id="view-1", name="Vera", rights=ROLES["viewer"], roles=("viewer",), via="demo")
+RULE: dict[str, Any] = {
+    "host": "tiny",
+    "trafficPolicy": {"outlierDetection": {"consecutiveErrors": 7, "interval": "30s"}},
+}
 REASON = "room for the evening"
 WATCHED = ("nodes", "pods", "namespaces", "deployments", "daemonsets", "statefulsets", "quotas", "nodepools",
-           "capacitybuffers")  # fmt: skip
+           "capacitybuffers", "destinationrules")  # fmt: skip
 """Kinds whose stores actions read."""
 
 
@@ -78,6 +83,7 @@ def objects(text: str = FILE) -> list[Json]:
         _object("v1", "ConfigMap", PLACE.configmap, PLACE.namespace, data={PLACE.key: text}),
         _workload("Deployment", PLACE.deployment, PLACE.namespace, _gateway_pod(), replicas=2),
         _workload("StatefulSet", "tiny", "web", _unplaced(pod("tiny-0", "web", "")), replicas=1, serviceName="tiny"),
+        _object("networking.istio.io/v1", "DestinationRule", "tiny", "web", spec=RULE),
         pod("small-0", "web", "t1"),
         pod("tiny-0", "web", "t2"),
         pod("chat-0", "web", "s1"),
@@ -373,6 +379,7 @@ def served(*, buffers: bool = False) -> Iterator[ApiServer]:
         if not buffers:
             server.withdraw("autoscaling.x-k8s.io/v1beta1", "capacitybuffers")
         server.serve("karpenter.sh/v1", "nodepools")
+        server.serve("networking.istio.io/v1", "destinationrules")
         server.put(*objects())
         yield server
 
@@ -461,5 +468,5 @@ def lab(kind: str, name: str, namespace: str = "") -> Ref:
 def everything(world: World) -> dict[Ref, Json]:
     """Every object of the kinds that actions touch or controllers make."""
     kinds = ("Node", "Namespace", "Pod", "ConfigMap", "PodTemplate", "Deployment", "DaemonSet", "StatefulSet",
-             "PriorityClass", "NodePool", "ResourceQuota")  # fmt: skip
+             "PriorityClass", "NodePool", "ResourceQuota", "DestinationRule")  # fmt: skip
     return {ref(LAB, body): body for kind in kinds for body in world.all(kind)}

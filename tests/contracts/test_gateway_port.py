@@ -8,7 +8,6 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,8 @@ from pydantic import SecretStr
 from services import demo
 from services.adapters.litellm import LiteLLMGateway
 from services.domain import litellm
-from services.domain.window import Window, ending
-from services.errors import NotFound, OpsError
 from services.gateway import compare, read
-from services.ports import TRAFFIC, Gateway, GatewayPlace, Routing, SourceStatus
+from services.ports import Gateway, GatewayPlace, Routing, SourceStatus
 from services.settings.access import GatewayAccess
 from tests.conftest import NOW, Inline
 
@@ -114,20 +111,6 @@ def test_rules_are_group_names_in_order(gateway: Gateway) -> None:
         assert {*rules, *(name for names in rules.values() for name in names)} <= groups
 
 
-@pytest.mark.parametrize("span", [timedelta(hours=24), timedelta(minutes=5)])
-def test_traffic_is_a_typed_frame_or_said_not_to_be_counted(gateway: Gateway, span: timedelta) -> None:
-    window = Window(ending(NOW, "24h").end - span, ending(NOW, "24h").end, timedelta(minutes=5))
-    try:
-        frame = gateway.traffic(window)
-    except NotFound:
-        return
-    assert frame.dtypes.astype(str).to_dict() == TRAFFIC
-    assert not frame.duplicated(["group", "id"]).any()
-    assert (frame["requests"] >= 0).all()
-    assert not (frame["usd"] < 0).any()
-    assert frame.loc[frame["id"] == "", "usd"].eq(0).all()
-
-
 def test_a_probe_says_how_the_proxy_is_doing(gateway: Gateway) -> None:
     status = gateway.probe()
     assert isinstance(status, SourceStatus)
@@ -141,10 +124,6 @@ def test_a_probe_says_how_the_proxy_is_doing(gateway: Gateway) -> None:
 def test_no_key_is_in_any_answer(gateway: Gateway) -> None:
     routing: Routing = gateway.routing()
     said = [repr(routing), str(routing), msgspec.json.encode(routing).decode(), repr(gateway.probe()), repr(gateway)]
-    try:
-        said.append(gateway.traffic(ending(NOW, "24h")).to_json())
-    except OpsError as error:
-        said += [str(error), error.hint]
     assert not any(secret in words for secret in SECRETS for words in said)
     assert SECRETS[1] in text()
 

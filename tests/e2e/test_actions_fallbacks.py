@@ -17,7 +17,7 @@ def test_a_turned_chain_is_in_force(visit: Visit, turned: Begun) -> None:
     tab = visit(turned.served).open("/audit", op=turned.id).on("Audit")
     acting.finished(tab)
     expect(tab.keyed("audit_operation")).to_contain_text("In force: summarise: summarise-own → summarise-openai.")
-    tab.open("/fallback-edit", fallback_group="summarise").on("Fallbacks")
+    tab.open("/fallback-edit", fallback_group="summarise").on("Chains")
     assert chain(tab, "summarise") == "summarise-own → summarise-openai"
     expect(tab.keyed("fallback_rank_1")).to_contain_text("summarise-own")
     expect(tab.main.get_by_text("The running proxy does not do what its file says")).to_have_count(0)
@@ -26,7 +26,7 @@ def test_a_turned_chain_is_in_force(visit: Visit, turned: Begun) -> None:
 def test_a_chain_is_turned_round_and_taken_back_by_keyboard_alone(visit: Visit, turned: Begun) -> None:
     tab = visit(turned.served).open("/audit", op=turned.id).on("Audit")
     acting.finished(tab)  # two changes of one file at once are refused
-    tab.open("/fallback-edit", fallback_group="chat-large").on("Fallbacks")
+    tab.open("/fallback-edit", fallback_group="chat-large").on("Chains")
     assert chain(tab, "chat-large") == "chat-70b-own → gpt-4o-azure"
     keys = tab.page.keyboard
     tab.tab_to(tab.keyed("fallback_up_chat-large_gpt-4o-azure"))

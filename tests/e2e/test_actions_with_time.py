@@ -58,7 +58,7 @@ def test_the_warm_units_are_there_and_taken_back(visit: Visit, begun: Begun) -> 
 
 
 def test_the_turned_chain_takes_requests_and_is_turned_back(visit: Visit, turned: Begun) -> None:
-    tab = visit(turned.served).open("/fallback-edit", fallback_group="summarise").on("Fallbacks")
+    tab = visit(turned.served).open("/fallback-edit", fallback_group="summarise").on("Chains")
     first = tab.keyed("fallback_rank_1")
     expect(first).to_contain_text("summarise-own")
     for _ in range(MINUTES_MS // 5000):
@@ -66,7 +66,7 @@ def test_the_turned_chain_takes_requests_and_is_turned_back(visit: Visit, turned
             break
         tab.page.wait_for_timeout(5000)
         tab.page.reload()
-        tab.on("Fallbacks")
+        tab.on("Chains")
     expect(first).to_contain_text(TAKES_REQUESTS)  # none of them before
 
     take_back(tab, turned)
@@ -96,7 +96,7 @@ def test_everything_is_as_it_was_in_the_end(
     assert (row["Layout now"], row["GPUs"], row["Units"]) == ("Time-slicing × 4", "12", "44")
     row = pool(tab, "l4-notebooks")
     assert (row["Layout now"], row["GPUs"]) == ("Exclusive", row["Units"])
-    tab.go("Fallbacks")
+    tab.go("Chains")
     assert chain(tab, "summarise") == "summarise-openai → summarise-own"
     assert chain(tab, "chat-large") == "chat-70b-own → gpt-4o-azure"
     tab.open("/", pool="l4-notebooks").on("Overview")

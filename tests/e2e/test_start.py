@@ -16,7 +16,8 @@ from tests.e2e.screens import shoot
 
 IDLE = re.compile("^ablation-study holds 8 GPUs")
 NEEDS_NO_CLUSTER = {
-    "Fallbacks": "No gateway here.",
+    "Fallback": "No gateway here.",
+    "Chains": "No gateway here.",
     "Cost": "No cost is recorded yet.",
     "Budgets": "There is no budget yet.",
     "Savings": "No change about money yet.",

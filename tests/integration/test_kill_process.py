@@ -207,7 +207,7 @@ def test_a_process_killed_at_a_write_is_explained_and_continued_without_doubling
         assert config["data"]["config.yaml"] == CLOUD_FIRST
 
 
-@pytest.mark.parametrize("action", sorted(ON_API))
+@pytest.mark.parametrize("action", sorted(name for name, case in ON_API.items() if case.waits))
 def test_a_process_killed_while_it_waits_goes_on_waiting_in_another(estate: Estate, first: Stable, action: str) -> None:
     writes = {"set-sharing": 2}.get(action, len(CASES[action].writes))
     pid = first.start(**estate.task(do="apply", action=action, params=params(action)))

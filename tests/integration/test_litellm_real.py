@@ -3,20 +3,9 @@
 Takes a minute: the proxy is started three times, and each start takes most of ten seconds.
 """
 
-import json
-import os
-import signal
-import subprocess
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -31,120 +20,10 @@ from services.ports import Routing
 from services.settings.access import GatewayAccess
 from tests.conftest import NOW
 from tests.gateway import OPERATOR, Proxy
+from tests.litellm_proxy import BINARY, MASTER, PROVIDER_KEY, RealGateway, upstreams
 from tests.memory import MemoryCluster
 from tests.needs import missing
-from tests.serving import free_port
 from tests.unit.actions.conftest import Desk
-
-BINARY = Path(__file__).parents[2] / ".venv" / "litellm" / "bin" / "litellm"
-MASTER = "sk-master-5d1c9e"
-PROVIDER_KEY = "sk-provider-77aa"
-START_WITHIN_S = 90.0
-
-
-class Upstream:
-    """A model server that says its own name, or 503 while it is ``down``."""
-
-    def __init__(self, name: str) -> None:
-        self.name, self.down, self.asked = name, False, 0
-        upstream = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                upstream.asked += 1
-                self._answer(503, {"error": {"message": "down"}}) if upstream.down else self._answer(
-                    200, upstream.answer()
-                )
-
-            def _answer(self, status: int, body: dict[str, Any]) -> None:
-                raw = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
-
-    def answer(self) -> dict[str, Any]:
-        message = {"role": "assistant", "content": self.name}
-        return {
-            "id": "1", "object": "chat.completion", "created": 1, "model": self.name,
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-        }  # fmt: skip
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-class RealGateway(LiteLLMGateway):
-    """A proxy process of our own, asked by the real adapter; ``start`` is what a rollout does."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port, self._folder = free_port(), folder
-        self._process: subprocess.Popen[bytes] | None = None
-        access = GatewayAccess(f"http://127.0.0.1:{self.port}", key=SecretStr(MASTER))
-        super().__init__("LiteLLM of east", access, clock=lambda: NOW)
-
-    def write(self, text: str) -> None:
-        (self._folder / "config.yaml").write_bytes(text.encode())
-
-    def start(self, text: str) -> None:
-        self.stop()
-        self.write(text)
-        variables = {
-            "PATH": f"{BINARY.parent}:/usr/bin:/bin",
-            "HOME": str(self._folder),
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-            "PROVIDER_KEY": PROVIDER_KEY,
-        }
-        command = [str(BINARY), "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(self.port)]
-        with (self._folder / "proxy.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, cwd=self._folder, env=variables, stdout=log, stderr=log, start_new_session=True
-            )
-        ends = time.monotonic() + START_WITHIN_S
-        while True:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/liveliness", timeout=5):
-                    return
-            except OSError:
-                assert self._process.poll() is None, (self._folder / "proxy.log").read_text()[-4000:]
-                assert time.monotonic() < ends, "the proxy did not start"
-                time.sleep(0.2)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(timeout=20)
-            self._process = None
-
-    def ask(self, group: str) -> str:
-        """Who answers a request to a group; "" when nobody does."""
-        body = {"model": group, "messages": [{"role": "user", "content": "hi"}]}
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/v1/chat/completions",
-            data=json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {MASTER}", "Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                said: str = json.load(answer)["choices"][0]["message"]["content"]
-                return said
-        except urllib.error.HTTPError as error:
-            with error:
-                return ""
 
 
 def config(own: str, cloud: str, other: str) -> str:
@@ -175,16 +54,6 @@ router_settings:
 general_settings:
   master_key: {MASTER}
 """.replace("\n", "\r\n")
-
-
-@contextmanager
-def upstreams(*names: str) -> Iterator[list[Upstream]]:
-    found = [Upstream(name) for name in names]
-    try:
-        yield found
-    finally:
-        for one in found:
-            one.close()
 
 
 @pytest.fixture
@@ -275,3 +144,37 @@ def test_a_file_changed_behind_a_running_proxy_is_not_taken_for_what_is_in_force
         with pytest.raises(SourceUnavailable, match="cannot be reached"):
             gateway.routing()
         assert gateway.probe().reachable is False
+
+
+@pytest.mark.timeout(300)
+def test_settings_and_rotation_a_person_asks_for_are_what_real_requests_live_through(
+    desk: Desk, gateway: RealGateway
+) -> None:
+    with upstreams("own", "cloud", "other") as (own, cloud, other):
+        text = config(own.base, cloud.base, other.base)
+        gateway.start(text)
+        proxy = Proxy(desk, text, gateway=gateway)
+        chain = litellm.read(text).chain("chat")
+        wanted = replace(chain, tiers=tuple(replace(one, blocked=one.key == "chat-own") for one in chain.tiers))
+        settings = {"num_retries": 2.0, "cooldown_time": 30.0}
+        plan = proxy.plan(wanted, settings=settings, strategies={"chat": "least-busy"})
+        done = desk.applied(proxy.engine, plan)
+        assert desk.operation(done).state == "done"
+        assert [(tier.id, tier.blocked) for tier in gateway.routing().tiers] == [
+            ("chat-own", True), ("chat-cloud", False), ("other-1", False),
+        ]  # fmt: skip
+
+        assert gateway.ask("chat") == "cloud"
+        assert own.asked == 0
+        cloud.down = True
+        asked = cloud.asked
+        assert gateway.ask("chat") == "other"
+        # Once and two retries; and again, as LiteLLM goes on to the order of the one that is left out.
+        assert cloud.asked - asked == 2 * 3
+        assert own.asked == 0
+        cloud.down = False
+
+        back = proxy.engine.plan_undo(done, OPERATOR).plan
+        assert desk.operation(desk.applied(proxy.engine, back)).state == "done"
+        assert proxy.text == text
+        assert gateway.ask("chat") == "own"

@@ -119,6 +119,12 @@ def story() -> list[Series]:
         Series("vllm:prompt_tokens_total", engine, lambda at: 1000.0 * doubling(at)),
         *sample("vllm/tokens_v1.prom", YOUNG, lambda at: from_eleven(at - 10 * MINUTE)),
         *sample("vllm/tokens_v1.prom", FOUND, lambda at: from_eleven(at - 10 * MINUTE)),
+        Series(
+            "litellm_provider_remaining_budget_metric", {"api_provider": "openai", **LITELLM}, lambda at: 90.0 - at.hour
+        ),
+        Series(
+            "litellm_provider_remaining_budget_metric", {"api_provider": "openai", **OTHER}, lambda at: 85.0 - at.hour
+        ),
         Series("node_total_hourly_cost", {"node": "n1", **node}, lambda at: 55.0 if at <= TEN + 30 * MINUTE else 35.0),
         Series("node_total_hourly_cost", {"exported_instance": "n2", **node}, 2.0),
     ]
@@ -248,6 +254,10 @@ def test_tokens_of_engines_are_those_of_their_pods_and_a_young_one_counts_from_n
 
 def test_a_price_is_its_mean_by_the_node_it_is_of(server):
     assert told(server.metrics, "node_price") == {("n1",): 45.0, ("n2",): 2.0}
+
+
+def test_what_is_left_of_a_budget_is_the_least_that_a_process_saw_last(server):
+    assert told(server.metrics, "budget_provider_left") == {("openai",): 74.0}  # at eleven itself, of the second
 
 
 @pytest.mark.parametrize("counter", ["gateway_spend", "engine_prompt_tokens"])

@@ -76,7 +76,9 @@ LINKS = {
     "headroom": {"headroom_pool": EVIL},
     "sharing": {"share_pool": f"{EVIL}/{EVIL}"},
     "startup": {"start_workload": f"{EVIL}/{EVIL}", "start": f"{EVIL}/{EVIL}"},
+    "fallback": {"cluster": EVIL, "fallback_group": EVIL, "fallback_split": EVIL},
     "fallback-edit": {"cluster": EVIL},
+    "breakers": {"cluster": EVIL},
     "cost": {"cost_in": f"team:{quote(EVIL)}", "cost_card": EVIL, "cost_by": EVIL},
     "budgets": {"budget": EVIL},
     "waste": {"waste_team": EVIL, "waste_least": EVIL, "waste_verbs": EVIL},
@@ -88,9 +90,11 @@ LINKS = {
 }
 RECORDED = ("startup", "cost", "budgets", "savings", "books", "audit", "alerts")
 """Pages that read the record; here is none: tests/pages/test_hostile_record.py has one."""
-MAY_NAME_NOBODY = (*RECORDED, "utilisation", "workloads", "headroom", "sharing", "fallback-edit", "prices")
+GATEWAYS = ("fallback", "fallback-edit", "breakers")
+"""Pages about gateways; here is none: tests/pages/test_hostile_gateway.py has one."""
+MAY_NAME_NOBODY = (*RECORDED, *GATEWAYS, "utilisation", "workloads", "headroom", "sharing", "prices")
 """Pages on which nothing of this estate has a name to show, in one of the two cases."""
-ASK_NO_METRICS = (*RECORDED, "headroom", "sharing", "fallback-edit", "prices")
+ASK_NO_METRICS = (*RECORDED, *GATEWAYS, "headroom", "sharing", "prices")
 
 
 @pytest.mark.parametrize("path", list(ENTRIES))

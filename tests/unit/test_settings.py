@@ -44,6 +44,7 @@ def test_without_any_setting_there_is_the_demo_and_an_embedded_database(tmp_path
     assert (settings.demo.scenario, settings.demo.gpus) == ("everyday", 64)
     assert (settings.idle_after_minutes, settings.team_label, settings.live_refresh_s) == (30.0, "team", 15.0)
     assert settings.utilisation_target == 0.70
+    assert settings.fallback_target == 0.10
     assert not list(tmp_path.iterdir())
 
 
@@ -406,6 +407,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
 def test_all_settings_have_a_place_in_the_answer() -> None:
     assert {field.name for field in dataclasses.fields(Settings)} == {
         "mode", "clusters", "database_url", "demo", "idle_after_minutes", "team_label", "live_refresh_s",
-        "utilisation_target", "collector", "keep_starts_days", "login", "provider", "actions", "cost",
-        "channels", "public_url",
+        "utilisation_target", "fallback_target", "collector", "keep_starts_days", "login", "provider", "actions",
+        "cost", "channels", "public_url",
     }  # fmt: skip

@@ -18,6 +18,7 @@ def test_the_overview_says_what_was_worked_out() -> None:
         "Room at once, 24h": ("—", "no start in the window"),
         "Sharing would free": ("0 GPUs", "no pool would gain"),
         "Cost this month": ("—", "not recorded yet"),
+        "Fallback, 24h": ("—", "no gateway is counted"),
         "Changes, 24h": ("—", ""),
     }
 

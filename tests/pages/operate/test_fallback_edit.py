@@ -1,4 +1,4 @@
-"""The Fallbacks page: chains as they are tried, findings, and a change prepared, reviewed and applied."""
+"""The Chains page: chains as they are tried, findings, and a change prepared, reviewed and applied."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from db import migrate
 from db.work import Database
 from pages.operate._fallback_board import CHAINS
+from pages.operate._fallback_presets import PRICES
 from services import runtime
 from services.errors import SourceUnavailable
 from services.ports import Sources, Tier
@@ -211,3 +212,53 @@ def test_hostile_names_are_shown_and_not_interpreted(room: Room) -> None:
     room.gateway.text = evil
     at = room.open(fallback_group="[x](javascript:1) <b> $a$")
     assert "Chain of \\[x\\]\\(javascript\\:1\\) \\<b\\> \\$a\\$" in words(at)
+
+
+def test_a_deployment_is_taken_out_of_rotation_and_back(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    room.click(at, "fallback_rotate_chat_chat-own")
+    assert "out of rotation" in words(at)
+    assert at.button(key="fallback_rotate_chat_chat-cloud").disabled
+    room.click(at, "fallback_propose")
+    assert "chat: chat-own (out of rotation) → chat-cloud → large" in words(at).replace("\\", "")
+    assert room.memory.changed == []
+    at = room.open(fallback_group="chat")
+    room.click(at, "fallback_rotate_chat_chat-own")
+    room.click(at, "fallback_rotate_chat_chat-own")
+    assert "Prepared, not applied" not in words(at)
+
+
+def test_an_order_by_cost_is_one_click_with_the_prices_it_goes_by(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    assert at.button(key="fallback_preset_own").disabled  # it is so already
+    assert at.button(key="fallback_preset_fastest").help.startswith("Fewer than two of its deployments answered")
+    prices = table(at, PRICES)
+    assert prices[["key", "input_usd", "output_usd", "price_usd"]].to_numpy().tolist() == [
+        ["chat-own", 1.0, 2.0, 1.25],  # three quarters of the prompt's price, one of the answer's
+        ["chat-cloud", 1.0, 2.0, 1.25],
+    ]
+
+
+def test_a_setting_is_prepared_reviewed_and_dropped_when_it_is_as_before(room: Room) -> None:
+    at = room.open()
+    key = next(one.key for one in at.number_input if one.key and one.key.startswith("fallback_set_num_retries"))
+    assert at.number_input(key=key).value is None
+    assert at.number_input(key=key).placeholder == "not set (2)"
+    with runtime.using(room.sources):
+        at.number_input(key=key).set_value(5.0)
+    rerun(at, room.sources)
+    assert "Prepared, not applied:** retries" in words(at)
+    room.click(at, "fallback_propose")
+    said = words(at).replace("\\", "")
+    assert "Retries: not set (2) → 5, for every model group." in said
+    assert room.memory.changed == []
+
+
+def test_a_group_gets_a_strategy_of_its_own(room: Room) -> None:
+    at = room.open(fallback_group="chat")
+    key = next(one.key for one in at.selectbox if one.key and one.key.startswith("fallback_strategy_chat"))
+    with runtime.using(room.sources):
+        at.selectbox(key=key).set_value("least-busy")
+    rerun(at, room.sources)
+    room.click(at, "fallback_propose")
+    assert "chat: chosen within a rank by least-busy." in words(at).replace("\\", "")

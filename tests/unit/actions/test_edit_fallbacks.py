@@ -171,3 +171,47 @@ def test_a_change_that_does_not_take_is_not_called_done(desk: Desk) -> None:
 def test_a_cluster_without_a_gateway_is_refused(desk: Desk) -> None:
     with pytest.raises(Refused, match="No gateway is configured for cluster west"):
         desk.engine().plan(OPERATOR, "edit-fallbacks", FallbackParams("west", ()))
+
+
+def test_settings_are_told_with_what_they_were_and_what_people_do_not_expect(desk: Desk) -> None:
+    proxy = Proxy(desk)
+    wanted = {"num_retries": 9.0, "routing_strategy": "usage-based-routing-v2", "disable_cooldowns": True}
+    plan = proxy.plan(settings=wanted)
+    assert list(plan.blast[:2]) == [
+        "Retries: not set (2) → 9, for every model group.",
+        "Chosen within a rank: not set (simple-shuffle) → usage-based-routing-v2, for every model group.",
+    ]
+    assert list(plan.warnings) == [
+        "Usage-based routing counts in each proxy by itself: with several replicas it needs a Redis.",
+        "Without cooldowns every request tries a tier that is away, and waits for it.",
+    ]
+    assert plan.summary == (
+        "Fallbacks of llm/litellm: retries: 9; chosen within a rank: usage-based-routing-v2; no cooldowns: yes"
+    )
+    done = desk.applied(proxy.engine, plan)
+    assert desk.operation(done).verification == (
+        "All pods run with the new file; the proxy does not tell its settings."
+    )
+
+
+def test_a_strategy_of_one_group_needs_a_version_that_knows_it(desk: Desk) -> None:
+    proxy = Proxy(desk)
+    proxy.gateway.version = "1.100.5"
+    with pytest.raises(Refused, match="may not know strategies of single groups"):
+        proxy.plan(strategies={"chat": "least-busy"})
+
+
+def test_a_long_wait_is_said_before_it_is_set(desk: Desk) -> None:
+    plan = Proxy(desk).plan(settings={"num_retries": 5.0, "timeout": 300.0})
+    assert "A silent tier is given up after 1,800 s, all its retries included." in plan.warnings
+
+
+def test_a_deployment_out_of_rotation_is_seen_in_the_running_proxy(desk: Desk) -> None:
+    proxy = Proxy(desk)
+    chain = litellm.read(FILE).chain("chat")
+    plan = proxy.plan(replace(chain, tiers=(replace(chain.tiers[0], blocked=True), chain.tiers[1])))
+    done = desk.applied(proxy.engine, plan)
+    assert desk.operation(done).verification == "In force: chat: chat-own (out of rotation) → chat-cloud → large."
+    back = proxy.engine.plan_undo(done, OPERATOR).plan
+    desk.applied(proxy.engine, back)
+    assert proxy.text == FILE

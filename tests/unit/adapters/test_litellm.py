@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from pydantic import SecretStr
 
 from services.adapters import keyed_http
 from services.adapters.litellm import LiteLLMGateway
-from services.domain.window import Window
-from services.errors import Forbidden, NotFound, Rejected, SourceError, SourceUnavailable
+from services.errors import Forbidden, Rejected, SourceError, SourceUnavailable
 from services.ports import Tier
 from services.settings.access import GatewayAccess
 from tests.conftest import NOW
@@ -191,8 +189,3 @@ def test_a_proxy_that_is_away_is_told_since_when(server: Server) -> None:
 def test_the_address_is_shown_without_its_credentials() -> None:
     gateway = LiteLLMGateway("LiteLLM", GatewayAccess("http://u:p@127.0.0.1:9/base/"), clock=lambda: NOW)
     assert gateway.probe().address == "http://127.0.0.1:9/base"
-
-
-def test_traffic_is_not_counted_here(server: Server) -> None:
-    with pytest.raises(NotFound):
-        server.gateway().traffic(Window(NOW - timedelta(days=1), NOW, timedelta(minutes=5)))

@@ -20,10 +20,11 @@ from services.demo.gateway_traffic import Traffic
 from services.demo.reaction import seen
 from services.demo.world import World
 from services.domain import litellm
+from services.domain.fallback import TRAFFIC
 from services.domain.litellm import edits as litellm_edits
 from services.domain.window import Window
 from services.gateway import read as gateway
-from services.ports import TRAFFIC, Sources
+from services.ports import Sources
 from tests.conftest import Inline
 from tests.fakes import Clock
 from tests.gateway import OPERATOR

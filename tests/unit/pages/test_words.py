@@ -96,3 +96,26 @@ def test_a_code_span_cannot_be_left() -> None:
 )
 def test_a_sentence_ends(text: str, said: str) -> None:
     assert words.sentence(text) == said
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (0.0, "0 %"),
+        (0.00004, "<0.01 %"),
+        (0.0006, "0.06 %"),
+        (0.034, "3.4 %"),
+        (0.12, "12 %"),
+        (float("nan"), words.DASH),
+    ],
+)
+def test_small_ratios_are_told_exactly_enough(ratio, said):
+    assert words.percent(ratio) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0754, "75 ms"), (0.9994, "999 ms"), (0.9996, "1 s"), (1.25, "1.2 s"), (9.97, "10 s"), (25.2, "25 s")],
+)
+def test_times_of_answers_are_told_finely(seconds, said):
+    assert words.latency(seconds) == said

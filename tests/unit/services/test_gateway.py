@@ -92,16 +92,20 @@ def test_groups_of_the_proxys_database_are_locked() -> None:
     assert rows[rows["stored"] == "database"]["key"].tolist() == ["db-1"]
 
 
-def test_requests_nobody_answered_count_in_the_shares_and_are_told_apart() -> None:
+def test_requests_nobody_answered_count_in_the_shares_and_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = pd.DataFrame(
         {
             "group": ["chat", "chat", "chat", "large"],
             "id": ["chat-own", "chat-cloud", "", "large-azure"],
             "requests": [60.0, 30.0, 10.0, 5.0],
-            "usd": [0.0, float("nan"), 0.0, 2.0],
+            "usd": [0.0, 0.0, 0.0, 2.0],  # what LiteLLM counts for the cloud, of which it has no price
         }
     )
-    sources, _ = room(process=MemoryGateway(counted=counted))
+    process = MemoryGateway(counted=counted)
+    routing = process.routing()
+    bare = [replace(one, input_usd=None, output_usd=None) if one.id == "chat-cloud" else one for one in routing.tiers]
+    monkeypatch.setattr(process, "routing", lambda: replace(routing, tiers=tuple(bare)))
+    sources, _ = room(process=process)
     board = gateway.board(sources, "east").value
     assert board is not None
     assert board.unanswered == {"chat": 10.0}
@@ -118,3 +122,96 @@ def test_requests_nobody_answered_are_no_deployments_of_a_file_without_ids() -> 
     board = gateway.board(sources, "east").value
     assert board is not None
     assert board.tiers["requests"].tolist() == [0.0, 0.0, 0.0]
+
+
+UNREADABLE = {
+    "nothing": ("", "it has no sections"),
+    "a list": ("- sk-PLANTED\n", "it has no sections"),
+    "no YAML": ("a: [sk-PLANTED", "The text is not YAML, line 2"),
+    "two documents": ("a: 1\n---\nb: sk-PLANTED\n", "several YAML documents"),
+    "five MiB": ("a: sk-PLANTED" + "x" * (5 << 20), "larger than 1 MiB"),
+    "10,000 levels": ("a: " + "[" * 10_000, "nested too deeply"),
+    "an alias of what it is in": ("a: &a [*a]\n", "an alias stands for what it is in"),
+    "a byte of zero": ("a: sk-PLANTED\x00", "characters YAML does not allow"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_an_unreadable_file_costs_the_file_only(name: str) -> None:
+    text, says = UNREADABLE[name]
+    sources, _ = room(text, MemoryGateway())
+    reading = gateway.board(sources, "east")
+    assert reading.problem is not None
+    assert reading.as_of == NOW
+    board = reading.value
+    assert board is not None
+    assert (board.config, board.sha256, board.lints, board.differences) == (None, "", (), ())
+    assert says in board.unread
+    assert "sk-PLANTED" not in f"{board.unread}{reading.problem}"
+    assert board.routing is not None
+    assert board.unasked == ""
+    assert sorted(board.tiers["key"]) == ["chat-cloud", "chat-own", "large-azure"]
+    assert set(board.tiers["rank"]) == {0}  # in no file
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "has no key config.yaml"),
+        ({"data": None}, "has no key config.yaml"),
+        ({"data": {"other.yaml": FILE}}, "has no key config.yaml"),
+        ({"binaryData": {"config.yaml": "AAAA"}}, "as binary data"),
+    ],
+)
+def test_a_configmap_without_the_file_costs_the_file_only(body: dict[str, Any], says: str) -> None:
+    sources, memory = room(process=MemoryGateway())
+    memory.put(config_ref(), body)
+    board = gateway.board(sources, "east").value
+    assert board is not None
+    assert says in board.unread
+    assert len(board.tiers) == 3
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_an_unreadable_file_and_no_process_are_a_problem_and_no_board(name: str) -> None:
+    text, says = UNREADABLE[name]
+    sources, _ = room(text, MemoryGateway(error=SourceUnavailable("litellm", "It is away.")))
+    reading = gateway.board(sources, "east")
+    assert (reading.value, reading.as_of) == (None, None)
+    assert reading.problem is not None
+    assert says in reading.problem.message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        FILE.replace("order: 2", "order: first"),
+        FILE.replace("order: 2", "order: .inf"),
+        FILE.replace("order: 2", "weight: []"),
+        FILE.replace("order: 2", "weight: " + "9" * 1_000),
+        FILE.replace("[{chat: [large]}]", "x"),
+        FILE.replace("[{chat: [large]}]", "[[], {}, null, {a: 1, b: 2}, {chat: {large: 1}}]"),
+        FILE.replace("timeout: 60", "max_fallbacks: .nan"),
+        FILE.replace("timeout: 60", "num_retries: !!bool maybe"),
+        "model_list: {}\nrouter_settings: []\n",
+        "model_list:\n- null\n- word\n- [a]\n- {model_name: [x], litellm_params: 3, model_info: y}\n",
+    ],
+)
+def test_a_wrong_value_in_the_file_costs_neither_the_file_nor_the_process(wrong: str) -> None:
+    sources, _ = room(wrong, MemoryGateway())
+    reading = gateway.board(sources, "east")
+    assert reading.problem is None
+    assert reading.value is not None
+    assert (reading.value.unread, reading.value.unasked) == ("", "")
+    assert set(reading.value.tiers["key"]) >= {"chat-own", "chat-cloud", "large-azure"}
+    assert list(reading.value.tiers) == list(compare.TIERS)
+
+
+@pytest.mark.parametrize("process", [None, MemoryGateway(error=SourceUnavailable("litellm", "It is away."))])
+def test_without_the_process_every_tier_of_the_file_is_ranked(process: Any) -> None:
+    sources, _ = room(process=process)
+    board = gateway.board(sources, "east").value
+    assert board is not None
+    assert board.unread == ""
+    assert board.tiers[["key", "rank"]].to_numpy().tolist() == [["chat-own", 1], ["chat-cloud", 2], ["large-azure", 1]]
+    assert board.differences == ()

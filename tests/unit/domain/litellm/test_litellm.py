@@ -266,3 +266,16 @@ def test_any_orders_and_fallbacks_are_written_as_wanted_and_come_back(
 def test_the_kinds_edited_here_are_those_of_a_chain() -> None:
     assert tuple(Chain.__dataclass_fields__)[2:] == litellm.KINDS
     assert litellm_edits.KINDS is litellm.KINDS
+
+
+@pytest.mark.parametrize("nothing", ["null", "~", "Null  # none"])
+def test_settings_written_as_null_take_a_rule(nothing: str) -> None:
+    text = f"model_list: [{{model_name: a}}, {{model_name: b}}]\nrouter_settings: {nothing}\nx: 1\n"
+    assert after(text, Chain("a", (Place("#1 "),), ("b",))) == text.replace(
+        f"router_settings: {nothing.split(maxsplit=1)[0]}", "router_settings: {fallbacks: [{a: [b]}]}"
+    )
+
+
+def test_an_empty_list_of_defaults_takes_one() -> None:
+    text = "model_list: [{model_name: a}, {model_name: b}]\nrouter_settings:\n  default_fallbacks: []  # none\n"
+    assert after(text, defaults=("b",)) == text.replace("[]", "[b]")
