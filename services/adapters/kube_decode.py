@@ -14,6 +14,7 @@ from msgspec.structs import force_setattr
 
 from services.domain.kinds import Kind
 from services.domain.objects import Condition, Container, ContainerState, Event, Generic, Meta, Node, Obj, Pod, Probe
+from services.domain.serving import arguments
 
 ANNOTATION_LIMIT = 1024
 """Longest annotation kept, in characters: longer ones are copies of manifests and network states."""
@@ -81,6 +82,7 @@ class Decoder:
         self._bare = msgspec.json.Decoder(_Bare)
         self._shared: dict[tuple[tuple[str, Any], ...], dict[str, Any]] = {}
         self._probes: dict[Probe, Probe] = {}
+        self._arguments: dict[tuple[str, ...], list[str]] = {}
 
     def page(self, body: bytes) -> Page:
         """The objects of a list. Raises ``msgspec.DecodeError`` when the body is no list at all."""
@@ -113,6 +115,8 @@ class Decoder:
             self._shared.clear()  # objects keep what they hold; only new ones are no longer merged with old ones
         if len(self._probes) > _SHARED_LIMIT:
             self._probes.clear()
+        if len(self._arguments) > _SHARED_LIMIT:
+            self._arguments.clear()
         self._lean_meta(obj.metadata)
         match obj:
             case Pod():
@@ -168,6 +172,10 @@ class Decoder:
             probe: Probe | None = getattr(container, field)
             if probe is not None:
                 force_setattr(container, field, self._probes.setdefault(probe, probe))
+        if container.command or container.args:
+            said = tuple(arguments.kept([*(container.command or ()), *(container.args or ())]))
+            force_setattr(container, "args", self._arguments.setdefault(said, list(said)) if said else None)
+            force_setattr(container, "command", None)
         if container.resources is not None:
             force_setattr(container.resources, "requests", self._once(container.resources.requests))
             force_setattr(container.resources, "limits", self._once(container.resources.limits))

@@ -70,25 +70,41 @@ def grown(
 def question(counter: Counter, step: timedelta, matchers: Sequence[str]) -> tuple[str, list[str]]:
     """The query for each end of a step, and the labels of its answer."""
     own = [label for labels in counter.dimensions.values() for label in labels]
-    series = selector(counter.metric, matchers)
+    names = (counter.metric, *counter.also)
     # A millisecond less leaves out the left end on every version: Prometheus 2 includes it, Prometheus 3 does not.
     span = f"{step // timedelta(milliseconds=1) - 1}ms"
-    if counter.least:
-        return f"min by ({', '.join(own)}) (last_over_time({series}[{span}]))", own
     if counter.gauge:
-        return f"avg by ({', '.join(own)}) (avg_over_time({series}[{span}]))", own
+        look, within, over = _LEVELS[counter.level]
+        # Names are lost by looking over time, so of a process that tells two the first is kept.
+        told = " or ".join(f"{look}({selector(name, matchers)}[{span}])" for name in names)
+        if counter.parts:
+            told, over = f"{within} by ({', '.join((*own, *counter.parts))}) ({told})", "sum"
+        return f"{over} by ({', '.join(own)}) ({told})", own
+    growth = " or ".join(_growth(selector(name, matchers), matchers) for name in names)
+    labels = list(dict.fromkeys((*own, *_PROCESS, *_COPY)))
+    return f"sum by ({', '.join(labels)}) (sum_over_time(({growth})[{span}:1m]))", labels
+
+
+_LEVELS = {
+    "mean": ("avg_over_time", "max", "avg"),
+    "peak": ("max_over_time", "max", "max"),
+    "least": ("last_over_time", "min", "min"),
+}
+"""How a series is looked at over a step, how what tells the same part is taken together, and how parts are."""
+
+
+def _growth(series: str, matchers: Sequence[str]) -> str:
+    """What a series grew by since the last look; without its name."""
     reach = f"{REACH // timedelta(minutes=1)}m"
     before = f"last_over_time({series}[{reach}] offset 1m)"
     looked = f"max_over_time({selector('up', matchers)}[{reach}] offset 1m) == 1"
     young = f"{selector('process_start_time_seconds', matchers)} > time() - {_BEGAN.total_seconds():.0f}"
     # 0 + takes the metric's name off, which the difference has lost already: a series must not change its labels.
-    growth = (
+    return (
         f"({series} - {before}) >= 0"
         f" or 0 + ({series} and {before})"
         f" or 0 + ({series} and on (job, instance) (({looked}) or ({young})))"
     )
-    labels = list(dict.fromkeys((*own, *_PROCESS, *_COPY)))
-    return f"sum by ({', '.join(labels)}) (sum_over_time(({growth})[{span}:1m]))", labels
 
 
 def _frame(counter: Counter, table: Table, points: Sequence[datetime]) -> pd.DataFrame:
@@ -102,7 +118,7 @@ def _frame(counter: Counter, table: Table, points: Sequence[datetime]) -> pd.Dat
     keys = pd.DataFrame({name: _first(told, labels) for name, labels in counter.dimensions.items()})
     if counter.gauge:
         levels = samples.groupby([keys[name] for name in keys])
-        sums = levels.min() if counter.least else levels.mean()
+        sums = {"mean": levels.mean, "peak": levels.max, "least": levels.min}[counter.level]()
     else:
         process = (told["namespace"] + "/" + told["pod"]).where(told["pod"].ne(""), told["instance"])
         copy = told[list(_COPY)].agg("\x1f".join, axis=1)

@@ -90,6 +90,8 @@ class Container(_Api, frozen=True):
     restart_policy: str | None = None  # "Always" on an init container makes it a sidecar
     startup_probe: Probe | None = None
     readiness_probe: Probe | None = None
+    command: list[str] | None = None
+    args: list[str] | None = None  # of both, what services.domain.serving.arguments knows; keys may stand in the rest
 
 
 class SchedulingGate(_Api, frozen=True):

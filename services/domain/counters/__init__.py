@@ -6,11 +6,11 @@ name people or their machines (``user``, ``user_email``, ``end_user``, ``client_
 """
 
 from services.domain.counters.counter import MINUTE, Counter, ends
-from services.domain.counters.engines import ENGINES
+from services.domain.counters.engines import ENGINES, SERVING
 from services.domain.counters.gateway import GATEWAY
 from services.domain.counters.mesh import MESH
 from services.domain.counters.opencost import OPENCOST
 
 __all__ = ["COUNTERS", "MINUTE", "Counter", "ends"]
 
-COUNTERS: dict[str, Counter] = {counter.id: counter for counter in (*GATEWAY, *ENGINES, *OPENCOST, *MESH)}
+COUNTERS: dict[str, Counter] = {counter.id: counter for counter in (*GATEWAY, *ENGINES, *SERVING, *OPENCOST, *MESH)}

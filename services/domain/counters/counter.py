@@ -9,18 +9,27 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Counter:
-    """Something that only grows while its process lives, or with ``gauge`` a level whose mean is wanted.
+    """Something that only grows while its process lives, or a level.
 
-    With ``least`` it is a level of which every process tells its own view, and the least of the last ones is wanted.
-    ``dimensions``: the columns of an answer, each with the labels it is taken from.
+    ``level`` says what is wanted of a level over a step: its ``mean``, its ``peak``, or the ``least`` of what processes
+    saw last, where each tells its own view; "" is a counter. ``parts`` are labels of parts of a process whose levels add
+    up; what tells the same part twice counts once. ``also`` are names of the same thing in other engines and versions,
+    best first: of each process the first that is there counts. ``dimensions``: the columns of an answer, each with the
+    labels it is taken from.
     """
 
     id: str
     metric: str
     help: str
     dimensions: Mapping[str, tuple[str, ...]]
-    gauge: bool = False
-    least: bool = False
+    level: str = ""
+    parts: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+
+    @property
+    def gauge(self) -> bool:
+        """Whether it is a level."""
+        return self.level != ""
 
     @property
     def columns(self) -> dict[str, str]:

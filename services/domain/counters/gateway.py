@@ -18,7 +18,7 @@ _TEAM = {"team": ("team_alias", "team")}
 _ERROR = {"status": ("exception_status",), "error": ("exception_class",)}
 _BY = {"id": ("model_id",), "group": ("model_group", "requested_model")}
 _SENT = {"asked": ("requested_model",), "to": ("fallback_model",), **_ERROR, **_TEAM}
-_LEFT = {"gauge": True, "least": True}
+_LEFT = {"level": "least"}
 _REPLICA = {"replica": ("pod", "instance")}
 
 GATEWAY = (

@@ -38,6 +38,6 @@ MESH = (
         "envoy_cluster_outlier_detection_ejections_active",
         "Replicas that are out, as a proxy sees it",
         _UPSTREAM,
-        gauge=True,
+        level="mean",
     ),
 )

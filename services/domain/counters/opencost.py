@@ -11,13 +11,13 @@ OPENCOST = (
         "node_total_hourly_cost",
         "US dollars an hour OpenCost counts a whole node at",
         _NODE,
-        gauge=True,
+        level="mean",
     ),
     Counter(
         "gpu_price",
         "node_gpu_hourly_cost",
         "US dollars an hour OpenCost counts one GPU of a node at",
         _NODE,
-        gauge=True,
+        level="mean",
     ),
 )
