@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pandas as pd
 
-from services import audit, breakers, fleet, metrics, sharing, utilisation
+from services import audit, fleet, metrics, sharing, utilisation
 from services.alerts import read as alerts
+from services.breakers import board as breakers
 from services.cost import budgets, waste
 from services.domain import findings
 from services.domain.breakers import findings as breaker_findings
@@ -167,7 +168,7 @@ def _breakers(sources: Sources, scope: Scope) -> Iterable[Finding]:
         if not scope.sees.whole:
             rules = [rule for rule in rules if rule.namespace in (scope.sees.namespaces or ())]
         if rules:
-            yield from breaker_findings.stale(source.name, rules, breakers.lints(sources, source.name))
+            yield from breaker_findings.stale(source.name, rules, breakers.lints(sources, source.name, scope.sees))
 
 
 def xids(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:

@@ -51,6 +51,7 @@ RULE: dict[str, Any] = {
     "host": "tiny",
     "trafficPolicy": {"outlierDetection": {"consecutiveErrors": 7, "interval": "30s"}},
 }
+MESH = KINDS["destinationrules"].groups[0]
 REASON = "room for the evening"
 WATCHED = ("nodes", "pods", "namespaces", "deployments", "daemonsets", "statefulsets", "quotas", "nodepools",
            "capacitybuffers", "destinationrules")  # fmt: skip
@@ -60,7 +61,7 @@ WATCHED = ("nodes", "pods", "namespaces", "deployments", "daemonsets", "stateful
 # The estate
 
 
-def objects(text: str = FILE) -> list[Json]:
+def objects(text: str = FILE, mesh: str = MESH) -> list[Json]:
     """Everything in the cluster, as an API server takes it, in an order in which it can be created."""
     spaces = ("web", "llm", SPACE)
     found = [_object("v1", "Namespace", name, status={"phase": "Active"}) for name in spaces]
@@ -83,7 +84,7 @@ def objects(text: str = FILE) -> list[Json]:
         _object("v1", "ConfigMap", PLACE.configmap, PLACE.namespace, data={PLACE.key: text}),
         _workload("Deployment", PLACE.deployment, PLACE.namespace, _gateway_pod(), replicas=2),
         _workload("StatefulSet", "tiny", "web", _unplaced(pod("tiny-0", "web", "")), replicas=1, serviceName="tiny"),
-        _object("networking.istio.io/v1", "DestinationRule", "tiny", "web", spec=RULE),
+        _object(mesh, "DestinationRule", "tiny", "web", spec=RULE),
         pod("small-0", "web", "t1"),
         pod("tiny-0", "web", "t2"),
         pod("chat-0", "web", "s1"),
@@ -152,11 +153,15 @@ def pod(name: str, namespace: str, node: str, *, gpus: int = 1) -> Json:
 
 
 class StockedMemory(MemoryCluster):
-    """A cluster of dictionaries whose stores show every write at once. ``absent`` are kinds it does not have."""
+    """A cluster of dictionaries whose stores show every write at once.
 
-    def __init__(self) -> None:
+    ``absent`` are kinds it does not have, ``mesh`` is the version it serves rules of the mesh in.
+    """
+
+    def __init__(self, mesh: str = MESH) -> None:
         super().__init__()
         self.absent: set[str] = set()
+        self.mesh = mesh
 
     def snapshot(self, kind: str) -> Snapshot:
         if kind in self.absent:
@@ -165,7 +170,9 @@ class StockedMemory(MemoryCluster):
         held = [body for ref, body in self.objects.items() if ref.kind == wanted]
         version = max((int(body["metadata"]["resourceVersion"]) for body in self.objects.values()), default=0)
         shown = tuple(msgspec.convert(body, KINDS[kind].struct) for body in held)
-        return Snapshot(kind, shown, version + len(self.objects) + len(self.changed), StoreState.READY, START)
+        count = version + len(self.objects) + len(self.changed)
+        api = self.mesh if kind == "destinationrules" else KINDS[kind].groups[0]
+        return Snapshot(kind, shown, count, StoreState.READY, START, api=api)
 
     def api_groups(self) -> frozenset[str]:
         return frozenset({"apps"})
@@ -314,14 +321,15 @@ class Bench:
 
 
 @contextmanager
-def bench(kind: str, folder: Path, *, buffers: bool = False, **policy: Any) -> Iterator[Bench]:
+def bench(kind: str, folder: Path, *, buffers: bool = False, mesh: str = MESH, **policy: Any) -> Iterator[Bench]:
     """The estate in a cluster of dictionaries ("memory"), behind the tests' API server ("api"), or the demo's ("demo").
 
-    ``buffers``: the autoscaler's CapacityBuffer API is installed.
+    ``buffers``: the autoscaler's CapacityBuffer API is installed. ``mesh``: the one version in which rules of the mesh
+    are served; the demo has its own.
     """
     with record(folder) as (database, file):
         made = {"memory": _in_memory, "api": _behind_api, "demo": _simulated}[kind]
-        with made(database, file, Policy(actions=ActionPolicy(**policy)), buffers) as found:
+        with made(database, file, Policy(actions=ActionPolicy(**policy)), buffers, mesh) as found:
             yield found
 
 
@@ -338,18 +346,18 @@ def record(folder: Path) -> Iterator[tuple[Database, Path]]:
 
 
 @contextmanager
-def _in_memory(database: Database, file: Path, policy: Policy, buffers: bool) -> Iterator[Bench]:
-    memory = StockedMemory()
+def _in_memory(database: Database, file: Path, policy: Policy, buffers: bool, mesh: str) -> Iterator[Bench]:
+    memory = StockedMemory(mesh)
     memory.absent = set() if buffers else {"capacitybuffers"}
     world = MemoryWorld(memory, LAB)
-    for body in objects():
+    for body in objects(mesh=mesh):
         world.put(body)
     yield assembled(memory, world, database, file, policy)
 
 
 @contextmanager
-def _behind_api(database: Database, file: Path, policy: Policy, buffers: bool) -> Iterator[Bench]:
-    with served(buffers=buffers) as server:
+def _behind_api(database: Database, file: Path, policy: Policy, buffers: bool, mesh: str) -> Iterator[Bench]:
+    with served(buffers=buffers, mesh=mesh) as server:
         clock = Clock()
         cluster = kube(server.kubeconfig(), clock)
         try:
@@ -363,7 +371,7 @@ def _behind_api(database: Database, file: Path, policy: Policy, buffers: bool) -
 
 
 @contextmanager
-def _simulated(database: Database, file: Path, policy: Policy, _buffers: bool) -> Iterator[Bench]:
+def _simulated(database: Database, file: Path, policy: Policy, _buffers: bool, _mesh: str) -> Iterator[Bench]:
     clock, journal = Clock(NOW), Memory()
     sources = demo_sources(clock=clock, work=database, journal=journal)
     spies = {name: Spied(source.cluster) for name, source in sources.clusters.items()}
@@ -373,14 +381,15 @@ def _simulated(database: Database, file: Path, policy: Policy, _buffers: bool) -
 
 
 @contextmanager
-def served(*, buffers: bool = False) -> Iterator[ApiServer]:
-    """The tests' API server with the estate in it."""
+def served(*, buffers: bool = False, mesh: str = MESH) -> Iterator[ApiServer]:
+    """The tests' API server with the estate in it, which serves rules of the mesh in one version."""
     with apiserver.running() as server:
         if not buffers:
             server.withdraw("autoscaling.x-k8s.io/v1beta1", "capacitybuffers")
         server.serve("karpenter.sh/v1", "nodepools")
-        server.serve("networking.istio.io/v1", "destinationrules")
-        server.put(*objects())
+        server.withdraw(MESH, "destinationrules")
+        server.serve(mesh, "destinationrules")
+        server.put(*objects(mesh=mesh))
         yield server
 
 

@@ -1,17 +1,15 @@
 """Every cached read of the product. Whatever decides an answer is an argument; nothing here computes."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 import streamlit as st
 
 from services import attention as attentive
 from services import audit, fleet, health, overview, prepull, runtime, sharing, utilisation, workloads
-from services import breakers as breakers_read
+from services.breakers import board as breakers_read
+from services.breakers import desk as breakers_desk
 from services.domain.attribution import OWNER_GROUPS
 from services.domain.findings import Finding
 from services.domain.headroom import Want
-from services.domain.litellm.lint import Lint
 from services.domain.prepull import PrepullParams
 from services.domain.scope import Scope, Sight
 from services.domain.startup.summary import Totals
@@ -246,9 +244,15 @@ def breakers(mode: str, scope: Scope) -> Reading[pd.DataFrame]:
 
 
 @st.cache_data(**_LIVE)
-def breaker_lints(mode: str, cluster: str) -> Mapping[tuple[str, str], list[Lint]]:
-    """What is wrong with each rule of a cluster's mesh, by namespace and name."""
-    return breakers_read.lints(runtime.current(), cluster)
+def breaker_look(mode: str, cluster: str, namespace: str, name: str, sees: Sight) -> breakers_desk.Look | None:
+    """One rule of the mesh and what is wrong with it."""
+    return breakers_desk.look(runtime.current(), cluster, namespace, name, sees)
+
+
+@st.cache_data(**_LIVE)
+def unguarded(mode: str, scope: Scope) -> Reading[tuple[breakers_desk.Host, ...]]:
+    """Hosts that gateways call and no rule of the mesh is for."""
+    return breakers_desk.unguarded(runtime.current(), scope)
 
 
 @st.cache_data(**_LIVE)

@@ -47,6 +47,7 @@ class Store:
         self._changed = False
         self._version = 0
         self._objects: tuple[Obj, ...] = ()
+        self._api = ""
 
     def snapshot(self) -> Snapshot:
         """The present objects and how they are known; see :class:`services.ports.Snapshot`."""
@@ -75,12 +76,13 @@ class Store:
             return objects
         return heapq.nlargest(self._limit, objects, key=_told_at)[::-1]
 
-    def replace(self, scope: str, objects: list[Obj], *, at: datetime, skipped: int) -> None:
-        """A complete list, true at ``at``, of which ``skipped`` objects could not be read."""
+    def replace(self, scope: str, objects: list[Obj], *, at: datetime, skipped: int, api: str = "") -> None:
+        """A complete list of version ``api``, true at ``at``, of which ``skipped`` objects could not be read."""
         kept = {_identity(obj): obj for obj in self.trimmed(objects)}
         with self._lock:
             part = self._parts[scope]
             part.objects, part.skipped = kept, skipped
+            self._api = api
             self._changed = True
             self._ready(part, at)
 
@@ -159,6 +161,7 @@ class Store:
             hint=telling[0].hint or (refused[0].hint if refused else ""),
             since=min(since, default=None),
             scope=() if "" in parts else readable,
+            api=self._api,
         )
 
 

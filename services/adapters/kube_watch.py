@@ -131,16 +131,16 @@ class Feed:
     def _list(self) -> None:
         missing: NotFound | None = None
         for version in self._kind.groups:
-            path = resource_path(version, self._kind.plural, self._scope)
             try:
-                self._list_from(path)
+                self._list_from(version)
             except NotFound as error:
                 missing = error
             else:
                 return
         raise missing or NotFound(f"{self._kind.name} has no API version")
 
-    def _list_from(self, path: str) -> None:
+    def _list_from(self, version: str) -> None:
+        path = resource_path(version, self._kind.plural, self._scope)
         objects: list[Obj] = []
         skipped, token, paged = 0, "", True
         asked_at = self._clock()
@@ -160,7 +160,7 @@ class Feed:
             skipped += page.skipped
             token = page.next
             if not token:
-                self._store.replace(self._scope, objects, at=asked_at, skipped=skipped)
+                self._store.replace(self._scope, objects, at=asked_at, skipped=skipped, api=version)
                 self._path, self._version, self._cached = path, page.version, True
                 return
             objects = self._store.bounded(objects)

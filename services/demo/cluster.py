@@ -88,7 +88,8 @@ class DemoCluster(Server):
             message = f"The cluster has no API for {known.plural}."
             return Snapshot(kind, (), version, StoreState.ABSENT, None, message=message)
         objects = tuple(bodies.listed(moment, kind))
-        return Snapshot(kind, objects, version, StoreState.READY, datetime.fromtimestamp(moment.now, UTC))
+        at = datetime.fromtimestamp(moment.now, UTC)
+        return Snapshot(kind, objects, version, StoreState.READY, at, api=known.groups[0])
 
     def lives(self, kind: str, begin: datetime, end: datetime) -> Sequence[Life]:
         """Nodes or pods that were there somewhere in [begin, end), and when they went.

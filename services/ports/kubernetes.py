@@ -29,6 +29,7 @@ class Snapshot:
     ``version`` grows by at least one whenever ``objects`` may have changed, so it is a cache key. ``as_of`` is when the
     server last confirmed them (an event, a bookmark or a list); None before the first list. ``message`` says in words
     why the state is not READY and ``since`` from when; ``scope`` names the namespaces when only some could be read.
+    ``api`` is the version the server was found to offer the kind in ("apps/v1"), "" before the first list.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Snapshot:
     hint: str = ""
     since: datetime | None = None
     scope: tuple[str, ...] = ()
+    api: str = ""
 
 
 class Writable(Protocol):

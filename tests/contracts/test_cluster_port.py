@@ -221,6 +221,12 @@ def test_every_kind_has_a_snapshot_with_a_state(cluster, kind):
         assert list(snapshot.objects) == []
 
 
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_kind_that_is_read_is_known_by_the_version_it_is_served_in(cluster, kind):
+    snapshot = cluster.snapshot(kind)
+    assert snapshot.api in (KINDS[kind].groups if snapshot.state is StoreState.READY else ("",))
+
+
 def test_a_snapshot_is_the_same_while_its_version_is(cluster):
     first, second = cluster.snapshot("nodes"), cluster.snapshot("nodes")
     assert second.version >= first.version

@@ -19,7 +19,7 @@ LOOK_FOR = {
     "Sharing": ["By pool"],
     "Fallback": ["Over time", "In figures"],
     "Chains": ["Model groups"],
-    "Breakers": [],
+    "Breakers": ["Hosts without a rule"],
     "Cost": [],
     "Budgets": [],
     "Waste": [],

@@ -1,6 +1,7 @@
 """Circuit breakers of an Istio mesh: what a DestinationRule says, read without trusting it.
 
-Fields and defaults: istio/api, ``networking/v1alpha3/destination_rule.proto`` (2026-07).
+Fields and defaults: istio/api, ``networking/v1alpha3/destination_rule.proto`` (2026-07). What a 0 comes to: istio,
+``pilot/pkg/networking/core/cluster_traffic_policy.go``. How hosts are completed: ``ResolveShortnameToFQDN`` there.
 """
 
 import re
@@ -23,6 +24,8 @@ HTTP = (
 )  # fmt: skip
 DURATIONS = ("interval", "baseEjectionTime", "connectTimeout", "maxConnectionDuration", "idleTimeout")
 DEFAULT_ERRORS, DEFAULT_PERCENT = 5, 10
+UNLIMITED = 2**32 - 1
+"""What Istio sets for limits of the pool that are not given, or 0."""
 DEFAULT_INTERVAL, DEFAULT_EJECTION = timedelta(seconds=10), timedelta(seconds=30)
 DOMAIN = "svc.cluster.local"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -62,8 +65,11 @@ class Policy:
 
     @property
     def percent(self) -> int | None:
-        """Share of replicas that may be ejected at once, in percent."""
-        return None if self.outlier is None else number(self.outlier, "maxEjectionPercent", DEFAULT_PERCENT)
+        """Share of replicas that may be ejected at once, in percent; Istio takes a 0 for not set."""
+        if self.outlier is None:
+            return None
+        given = number(self.outlier, "maxEjectionPercent", DEFAULT_PERCENT)
+        return DEFAULT_PERCENT if given == 0 else given
 
     @property
     def interval(self) -> timedelta | None:
@@ -132,19 +138,23 @@ def stored(one: Generic) -> Rule:
 
 
 def full(host: str, namespace: str) -> str:
-    """A host in full: Istio reads a name without a dot in the namespace of the rule.
+    """A host as Istio reads it in a rule: completed when it has no dot, else as it stands ("chat.team" is no Service).
 
-    "chat.team" and "chat.team.svc" stand for a Service as well; anything else with a dot is a name of its own.
+    ``namespace`` is that of the rule.
     """
     plain = host.strip().rstrip(".").lower()
+    return plain if not plain or "." in plain or "*" in plain else f"{plain}.{namespace}.{DOMAIN}"
+
+
+def meant(host: str, namespace: str) -> str:
+    """A host as the resolver of a pod in ``namespace`` completes it: "chat.team" and "chat.team.svc" are a Service."""
+    plain = full(host, namespace)
     parts = plain.split(".")
-    if "*" in plain or not plain:
+    if "*" in plain or len(parts) not in (2, 3):
         return plain
-    if len(parts) == 1:
-        return f"{plain}.{namespace}.{DOMAIN}"
     if len(parts) == 2:
         return f"{plain}.{DOMAIN}"
-    return f"{plain}.cluster.local" if len(parts) == 3 and parts[2] == "svc" else plain
+    return f"{plain}.cluster.local" if parts[2] == "svc" else plain
 
 
 def service(target: str) -> tuple[str, str]:

@@ -4,6 +4,8 @@ from services.domain.findings import Severity
 
 _CRITICAL, _WARNING, _NOTICE = Severity.CRITICAL, Severity.WARNING, Severity.NOTICE
 
+HIDDEN = "Another rule, of a namespace hidden here,"
+"""Stands for a rule whose namespace is not seen, at the beginning of a sentence."""
 TEXTS: dict[str, tuple[Severity, str, str]] = {
     "consecutive-errors": (
         _WARNING,
@@ -16,7 +18,22 @@ TEXTS: dict[str, tuple[Severity, str, str]] = {
         "Write {near} if that is what was meant.",
     ),
     "unknown-field": (_WARNING, "{name} is not a field known here; it may have no effect.", "Remove or correct it."),
-    "duration": (_WARNING, "{name} is {value}, which is not a duration.", "Write a number with a unit, such as 30s."),
+    "duration": (
+        _WARNING,
+        "{name} is {value}, which Istio does not take for a duration.",
+        "Write a number with a unit, such as 30s, in whole milliseconds and at least 1ms.",
+    ),
+    "percentage": (_WARNING, "{name} is {value}, which is no percentage.", "Write a whole number from 0 to 100."),
+    "no-percentage": (
+        _NOTICE,
+        "maxEjectionPercent is 0, which Istio takes for not set: {percent} % may be taken out.",
+        "Write the percentage that is meant. To take nothing out, set consecutive5xxErrors to 0.",
+    ),
+    "local-errors": (
+        _WARNING,
+        "consecutiveLocalOriginFailures has no effect without splitExternalLocalOriginErrors, and Istio refuses it.",
+        "Set splitExternalLocalOriginErrors to true, or remove the number.",
+    ),
     "off": (
         _WARNING,
         "consecutive5xxErrors is 0, so errors never take a replica out.",
@@ -28,9 +45,14 @@ TEXTS: dict[str, tuple[Severity, str, str]] = {
         "Set it below consecutive5xxErrors, or remove it.",
     ),
     "few-replicas": (
+        _WARNING,
+        "At most {percent} % may be taken out, and of {replicas} replicas that is none: the rule takes out nothing.",
+        "Set maxEjectionPercent to {least} or more.",
+    ),
+    "one-replica": (
         _NOTICE,
-        "At most {percent} % of {replicas} may be taken out; of so few that is one at most.",
-        "Set maxEjectionPercent to 50 or more for a small pool.",
+        "There is 1 replica, and below 100 % it is never taken out.",
+        "Nothing, unless requests should fail at once while it is unwell; a second replica would take them over.",
     ),
     "all-ejected": (
         _WARNING,
@@ -46,6 +68,11 @@ TEXTS: dict[str, tuple[Severity, str, str]] = {
         _NOTICE,
         "No workload known here has the name and namespace of {host}.",
         "Check the host, best written in full. A Service may have another name than its workload.",
+    ),
+    "short-host": (
+        _WARNING,
+        "{host} is no Service: Istio completes only names without a dot, so the rule is for nothing.",
+        "Write {whole}.",
     ),
     "two-rules": (
         _WARNING,

@@ -331,7 +331,8 @@ def test_an_api_that_is_not_installed_is_absent_until_it_is(server, watch, pause
 def test_the_newest_version_served_is_read(server, watch):
     server.serve("resource.k8s.io/v1beta2", "resourceslices")
     server.serve("resource.k8s.io/v1beta1", "resourceslices")
-    becomes(watch("resourceslices"), "resourceslices", READY)
+    snapshot = becomes(watch("resourceslices"), "resourceslices", READY)
+    assert snapshot.api == "resource.k8s.io/v1beta2"
     paths = [seen.path for seen in server.asked("resourceslices", watch=False)]
     assert paths == [
         "/apis/resource.k8s.io/v1/resourceslices",

@@ -3,10 +3,26 @@
 import math
 from dataclasses import replace
 
-from services import breakers
-from services.domain.scope import Scope
+from services import attention
+from services.breakers import board as breakers
+from services.breakers import desk
+from services.domain.change.refs import Ref
+from services.domain.objects import Generic
+from services.domain.scope import EVERYTHING, Scope, Sight
+from services.errors import SourceUnavailable
+from services.ports import Sources
 from services.reading import Absence
 from tests.conftest import demo_sources
+
+AWAY = "rerank.search-prod.demo-east.internal"
+SEARCH = Sight(namespaces=frozenset({"search-prod"}), teams=frozenset())
+
+
+def with_rule(given: Sources, namespace: str, name: str, host: str) -> Sources:
+    """The demo with one more rule in the gateway's cluster."""
+    ref = Ref.of("demo-west", "DestinationRule", name, namespace)
+    given.clusters["demo-west"].cluster.create(ref, {"spec": {"host": host}})
+    return given
 
 
 def test_an_outage_opens_the_breaker_of_its_host_and_no_other() -> None:
@@ -36,3 +52,77 @@ def test_a_namespace_in_the_scope_leaves_only_its_rules() -> None:
     rows = breakers.board(demo_sources(), Scope(namespace="search-prod")).value
     assert rows is not None
     assert rows["name"].tolist() == ["embed"]
+
+
+def test_a_rule_for_the_same_host_in_a_hidden_namespace_is_not_named() -> None:
+    given = with_rule(demo_sources(), "ai-gateway", "hush", "embed.search-prod.svc.cluster.local")
+    rows = breakers.board(given, Scope(sees=SEARCH)).value
+    assert rows is not None
+    assert rows["name"].tolist() == ["embed"]
+    look = desk.look(given, "demo-west", "search-prod", "embed", SEARCH)
+    assert look is not None
+    told = " ".join(one.says for one in look.lints)
+    assert "Another rule, of a namespace hidden here, names the same host" in told
+    assert "ai-gateway" not in told
+    whole = desk.look(given, "demo-west", "search-prod", "embed", EVERYTHING)
+    assert whole is not None
+    assert any(one.says.startswith("ai-gateway/hush names the same host") for one in whole.lints)
+
+
+def test_a_finding_of_the_overview_does_not_name_it_either() -> None:
+    given = with_rule(demo_sources(), "search-prod", "mine", "api.example.com")
+    found = attention.read(with_rule(given, "ai-gateway", "hush", "api.example.com"), Scope(sees=SEARCH)).value
+    assert found is not None
+    mine = {one.key: one for one in found if one.key.startswith("breaker/")}
+    assert sorted(mine) == ["breaker/demo-west/search-prod/embed", "breaker/demo-west/search-prod/mine"]
+    assert "Another rule, of a namespace hidden here, names the same host" in mine[max(mine)].title
+    assert "hush" not in repr(mine)
+
+
+def test_a_rule_in_a_hidden_namespace_cannot_be_looked_at() -> None:
+    assert desk.look(demo_sources(), "demo-west", "assistants-prod", "chat-8b", SEARCH) is None
+    assert desk.look(demo_sources(), "demo-west", "search-prod", "nobody", EVERYTHING) is None
+
+
+def test_replicas_are_those_of_the_workload_behind_the_host() -> None:
+    look = desk.look(demo_sources(), "demo-west", "search-prod", "embed", EVERYTHING)
+    assert look is not None
+    bodies = demo_sources().clusters["demo-west"].cluster.snapshot("deployments").objects
+    (embed,) = [one for one in bodies if one.metadata.name == "embed"]
+    assert isinstance(embed, Generic)
+    assert look.replicas == embed.spec["replicas"]
+    assert look.top.outlier == {"consecutiveErrors": 7, "interval": "30s", "baseEjectionTime": "30s"}
+
+
+def test_a_host_gateways_call_without_a_rule_is_offered_until_it_has_one() -> None:
+    given = demo_sources()
+    found = desk.unguarded(given, Scope()).value
+    assert found is not None
+    assert [(one.cluster, one.unguarded.host, one.unguarded.namespace, one.unguarded.groups) for one in found] == [
+        ("demo-west", AWAY, "ai-gateway", ("rerank",))
+    ]
+    assert desk.unguarded(with_rule(given, "ai-gateway", "rerank", AWAY), Scope()).value == ()
+
+
+def test_hosts_are_of_the_scope_and_of_what_is_seen() -> None:
+    assert desk.unguarded(demo_sources(), Scope(sees=SEARCH)).value == ()
+    assert desk.unguarded(demo_sources(), Scope(namespace="search-prod")).value == ()
+    assert desk.unguarded(demo_sources(), Scope(cluster="demo-east")).absence is Absence.NOT_CONFIGURED
+
+
+def test_a_gateway_whose_file_cannot_be_read_is_a_problem_and_not_an_empty_list() -> None:
+    given = demo_sources()
+    west = given.clusters["demo-west"]
+
+    class Broken:
+        def __getattr__(self, name: str) -> object:
+            return getattr(west.cluster, name)
+
+        def read(self, ref: Ref) -> None:
+            raise SourceUnavailable("kubernetes", "Gone for a walk.")
+
+    clusters = dict(given.clusters) | {"demo-west": replace(west, cluster=Broken())}  # type: ignore[arg-type]
+    reading = desk.unguarded(replace(given, clusters=clusters), Scope())
+    assert reading.value is None
+    assert reading.problem is not None
+    assert "Gone for a walk" in reading.problem.message

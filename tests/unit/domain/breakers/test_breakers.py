@@ -47,15 +47,37 @@ def test_what_has_another_shape_is_left_out(spec: object) -> None:
     ("host", "means"),
     [
         ("chat", "chat.team.svc.cluster.local"),
-        ("chat.other", "chat.other.svc.cluster.local"),
-        ("chat.other.svc", "chat.other.svc.cluster.local"),
         ("Chat.other.svc.cluster.local.", "chat.other.svc.cluster.local"),
+        ("chat.other", "chat.other"),
+        ("chat.other.svc", "chat.other.svc"),
         ("api.openai.com", "api.openai.com"),
         ("*.team.svc.cluster.local", "*.team.svc.cluster.local"),
+        ("*", "*"),
+        ("", ""),
     ],
 )
-def test_a_host_is_read_in_the_namespace_of_its_rule(host: str, means: str) -> None:
+def test_istio_completes_only_hosts_without_a_dot(host: str, means: str) -> None:
     assert breakers.full(host, "team") == means
+
+
+@pytest.mark.parametrize(
+    ("host", "means"),
+    [
+        ("chat", "chat.team.svc.cluster.local"),
+        ("chat.other", "chat.other.svc.cluster.local"),
+        ("chat.other.svc", "chat.other.svc.cluster.local"),
+        ("chat.other.svc.cluster.local", "chat.other.svc.cluster.local"),
+        ("api.openai.com", "api.openai.com"),
+        ("*.com", "*.com"),
+    ],
+)
+def test_a_person_may_have_meant_a_service(host: str, means: str) -> None:
+    assert breakers.meant(host, "team") == means
+
+
+def test_a_percentage_of_0_is_read_as_istio_reads_it() -> None:
+    body = {"spec": {"trafficPolicy": {"outlierDetection": {"maxEjectionPercent": 0}}}}
+    assert breakers.read(body).policies[0].percent == 10
 
 
 def test_a_cluster_of_envoy_is_taken_apart() -> None:

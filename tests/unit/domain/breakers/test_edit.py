@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.domain import breakers
-from services.domain.breakers import Rule, edit
+from services.domain.breakers import Policy, Rule, edit
 from services.domain.breakers.edit import BreakerParams
 from services.domain.change import patch
 
@@ -25,9 +25,20 @@ def rule(host: str = "chat", name: str = "chat", **outlier: Any) -> Rule:
     [
         ({"errors": 1001}, "consecutive5xxErrors is a number from 0 to 1000."),
         ({"errors": -1}, "consecutive5xxErrors is a number from 0 to 1000."),
-        ({"max_percent": 101}, "maxEjectionPercent is a number from 0 to 100."),
-        ({"interval": "0s"}, "interval is a duration from 1ms to 1h, such as 30s."),
-        ({"ejection": "61m"}, "baseEjectionTime is a duration from 1ms to 1h, such as 30s."),
+        ({"max_percent": 101}, "maxEjectionPercent is a number from 1 to 100."),
+        ({"max_percent": 0}, "maxEjectionPercent is a number from 1 to 100."),
+        ({"retries": 0}, "maxRetries is a number from 1 to 1000000."),
+        ({"interval": "0s"}, "interval is a duration from 1ms to 1h in whole milliseconds, such as 30s."),
+        ({"ejection": "61m"}, "baseEjectionTime is a duration from 1ms to 1h in whole milliseconds, such as 30s."),
+        (
+            {"connect_timeout": "1.5ms"},
+            "connectTimeout is a duration from 1ms to 1h in whole milliseconds, such as 30s.",
+        ),
+        ({"unset": ("host",)}, "host cannot be removed: it is no field of a rule, or it is set at once."),
+        (
+            {"unset": ("errors",), "errors": 3},
+            "errors cannot be removed: it is no field of a rule, or it is set at once.",
+        ),
         ({"host": "other"}, "The rule team/chat is for chat; the host of a rule is not changed here."),
         ({"name": "", "host": "*.team"}, "*.team stands for many services; a breaker changed here is for one."),
         ({"name": "", "host": "x.far"}, "x.far is in another namespace than the rule: write the host in full."),
@@ -39,6 +50,14 @@ def rule(host: str = "chat", name: str = "chat", **outlier: Any) -> Rule:
 def test_what_is_out_of_bounds_or_in_conflict_is_refused(given: dict[str, Any], says: str) -> None:
     want = BreakerParams(**({"cluster": "east", "namespace": "team", "name": "chat"} | given))
     assert edit.refusal(want, [rule()]) == says
+
+
+def test_a_rule_of_another_namespace_is_not_named() -> None:
+    far = breakers.read(
+        {"metadata": {"namespace": "secret", "name": "x"}, "spec": {"host": "chat.team.svc.cluster.local"}}
+    )
+    said = edit.refusal(BreakerParams("east", "team", host="chat", errors=3), [far])
+    assert said == "A rule elsewhere names chat already: change or remove that one."
 
 
 @pytest.mark.parametrize(
@@ -78,6 +97,45 @@ def test_the_deprecated_errors_are_replaced(before: dict[str, Any], errors: int 
     want = BreakerParams("east", "team", "chat", errors=errors, replace_errors=True)
     found = edit.fields(want, rule(**before).policies[0])
     assert found == {"spec": {"trafficPolicy": {"outlierDetection": after}}}
+
+
+def test_every_parameter_has_its_place_and_only_that() -> None:
+    values: dict[str, Any] = dict.fromkeys(edit.BOUNDS, 7) | dict.fromkeys(edit.SPANS, "7s")
+    found = edit.fields(BreakerParams("east", "team", "chat", **values), None)
+    assert found["spec"]["trafficPolicy"] == {
+        "outlierDetection": {
+            "consecutive5xxErrors": 7,
+            "consecutiveGatewayErrors": 7,
+            "interval": "7s",
+            "baseEjectionTime": "7s",
+            "maxEjectionPercent": 7,
+            "minHealthPercent": 7,
+        },
+        "connectionPool": {
+            "tcp": {"maxConnections": 7, "connectTimeout": "7s"},
+            "http": {
+                "http1MaxPendingRequests": 7,
+                "http2MaxRequests": 7,
+                "maxRequestsPerConnection": 7,
+                "maxRetries": 7,
+            },
+        },
+    }
+
+
+def test_a_field_is_removed_and_comes_back() -> None:
+    before = body(consecutive5xxErrors=3, interval="5s")
+    change = edit.fields(BreakerParams("east", "team", "chat", unset=("interval",)), None)
+    assert patch.applied(before, change) == body(consecutive5xxErrors=3)
+    assert patch.applied(patch.applied(before, change), edit.back(before, change)) == before
+
+
+def test_what_would_stand_there_is_told_before_it_does() -> None:
+    policy = rule(consecutiveErrors=7, interval="5s").policies[0]
+    want = BreakerParams("east", "team", "chat", pending=64, unset=("interval",), replace_errors=True)
+    found = edit.after(want, policy)
+    assert (found.outlier, found.http) == ({"consecutive5xxErrors": 7}, {"http1MaxPendingRequests": 64})
+    assert edit.after(BreakerParams("east", "team", "chat", pending=64), Policy(())).outlier is None
 
 
 def test_taking_back_leaves_no_empty_outlier_detection_that_would_eject() -> None:

@@ -12,7 +12,7 @@ from services.domain.breakers import lint as breaker_lint
 from services.domain.breakers.lint import Known
 from services.domain.litellm.lint import Lint
 from services.domain.objects import Generic
-from services.domain.scope import Scope
+from services.domain.scope import EVERYTHING, Scope, Sight
 from services.domain.window import Window, ending
 from services.errors import OpsError
 from services.gateway import read as gateway
@@ -55,14 +55,17 @@ _HOUR, _LATELY = timedelta(hours=1), timedelta(minutes=5)
 def board(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     """Every breaker of the scope, frame :data:`BREAKERS`, and what each did over its range."""
     window = ending(sources.now(), scope.range)
-    parts = [_cluster(sources, source, window) for source in sources.chosen(scope.cluster)]
+    parts = [_cluster(sources, source, window, scope.sees) for source in sources.chosen(scope.cluster)]
     return merged(parts, lambda found: scope.keep(frames.conform(pd.concat(found, ignore_index=True), BREAKERS)))
 
 
-def lints(sources: Sources, cluster: str) -> Mapping[tuple[str, str], list[Lint]]:
-    """What is wrong with each rule of a cluster, by namespace and name; {} when they cannot be read."""
+def lints(sources: Sources, cluster: str, sees: Sight = EVERYTHING) -> Mapping[tuple[str, str], list[Lint]]:
+    """What is wrong with each rule of a cluster, by namespace and name; {} when they cannot be read.
+
+    Names what the person ``sees``, and nothing else.
+    """
     source = sources.clusters.get(cluster)
-    return {} if source is None else breaker_lint.lint(rules(source), _known(source))
+    return {} if source is None else breaker_lint.lint(rules(source), known(source), sees)
 
 
 def rules(source: ClusterSource) -> list[Rule]:
@@ -71,7 +74,20 @@ def rules(source: ClusterSource) -> list[Rule]:
     return [breakers.stored(one) for one in objects if isinstance(one, Generic)]
 
 
-def _cluster(sources: Sources, source: ClusterSource, window: Window) -> Reading[pd.DataFrame]:
+def known(source: ClusterSource) -> Known:
+    """Workloads stand for Services, which are not watched: usually they have one name."""
+    stores = [source.cluster.snapshot(kind) for kind in ("deployments", "statefulsets")]
+    if any(store.state is not StoreState.READY for store in stores):
+        return Known()
+    replicas: dict[str, int] = {}
+    for one in [obj for store in stores for obj in store.objects if isinstance(obj, Generic)]:
+        host = breakers.full(one.metadata.name, one.metadata.namespace)
+        wanted = (one.spec or {}).get("replicas")
+        replicas[host] = wanted if isinstance(wanted, int) else 1
+    return Known(frozenset(replicas), replicas)
+
+
+def _cluster(sources: Sources, source: ClusterSource, window: Window, sees: Sight) -> Reading[pd.DataFrame]:
     store = source.cluster.snapshot("destinationrules")
     gateways, problem = _gateway(sources, source, window)
     if store.state is not StoreState.READY and not store.objects and not gateways:
@@ -81,7 +97,7 @@ def _cluster(sources: Sources, source: ClusterSource, window: Window) -> Reading
         if store.state is StoreState.LOADING:
             return Reading(None, absence=Absence.LOADING)
         return Reading(None, problem=Problem("kubernetes", f"The rules of {source.name} cannot be read."))
-    found, known, notes = rules(source), _known(source), []
+    found, notes = rules(source), []
     counts: dict[str, pd.DataFrame] = {}
     try:
         counts = _counts(source, window) if found else {}
@@ -89,7 +105,7 @@ def _cluster(sources: Sources, source: ClusterSource, window: Window) -> Reading
         problem = Problem.of(error, source="prometheus")
     if found and problem is None and not len(counts.get("mesh_ejections", ())):
         notes.append(HINT.format(cluster=source.name))
-    wrong = breaker_lint.lint(found, known)
+    wrong = breaker_lint.lint(found, known(source), sees)
     rows = [
         _row(source.name, rule, policy, wrong[rule.namespace, rule.name], counts)
         for rule in found
@@ -145,19 +161,6 @@ def _counts(source: ClusterSource, window: Window) -> dict[str, pd.DataFrame]:
     begin = end - (window.end - window.start)
     found = {name: source.metrics.grown(name, begin, end, _HOUR).frame for name in whole}
     return found | {"mesh_ejected_now": source.metrics.grown("mesh_ejected_now", end - _LATELY, end, _LATELY).frame}
-
-
-def _known(source: ClusterSource) -> Known:
-    """Workloads stand for Services, which are not watched: usually they have one name."""
-    stores = [source.cluster.snapshot(kind) for kind in ("deployments", "statefulsets")]
-    if any(store.state is not StoreState.READY for store in stores):
-        return Known()
-    replicas: dict[str, int] = {}
-    for one in [obj for store in stores for obj in store.objects if isinstance(obj, Generic)]:
-        host = breakers.full(one.metadata.name, one.metadata.namespace)
-        wanted = (one.spec or {}).get("replicas")
-        replicas[host] = wanted if isinstance(wanted, int) else 1
-    return Known(frozenset(replicas), replicas)
 
 
 def _gateway(sources: Sources, source: ClusterSource, window: Window) -> tuple[list[list[object]], Problem | None]:
