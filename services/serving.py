@@ -127,7 +127,10 @@ def attention(sources: Sources, scope: Scope) -> list[Finding]:
 def strain(
     sources: Sources, source: ClusterSource, namespace: str, workload: str, begin: datetime, end: datetime
 ) -> pd.DataFrame | None:
-    """``at``, ``waiting`` requests and ``cache`` in use (0..1) of a workload's engines, by the minute; None not known."""
+    """``at``, ``waiting`` requests and ``cache`` in use (0..1) of a workload's engines by the minute.
+
+    None where nothing is known.
+    """
     pods = fleet.pods(sources, Scope(cluster=source.name)).value
     if source.metrics is None or pods is None:
         return None

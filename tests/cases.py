@@ -8,6 +8,7 @@ from services.actions import sharing_steps
 from services.actions.edit_breaker import BreakerParams
 from services.actions.edit_fallbacks import FallbackParams
 from services.actions.prepull_images import PrepullParams
+from services.actions.rehearse_fallbacks import RehearseParams
 from services.actions.set_sharing import SharingParams
 from services.domain import litellm
 from services.domain.change import patch
@@ -29,6 +30,7 @@ PREPULL = PrepullParams(LAB, "spot", ("registry.example.com/serving/vllm:0.9.1",
 RELEASE = ReleaseParams(LAB, "web", "tiny", "StatefulSet", grace_minutes=0)
 BREAKER = BreakerParams(LAB, "web", "tiny", replace_errors=True)
 CHAT = litellm.read(FILE).chain("chat")
+REHEARSE = RehearseParams(LAB, "chat", ("fails", "normal"), 2)
 FALLBACKS = FallbackParams(LAB, (litellm_edits.moved(CHAT, "chat-cloud", -1),))
 CLOUD_FIRST = FILE.replace("order: 2", "order: 0").replace("order: 1", "order: 2").replace("order: 0", "order: 1")
 """The gateway's file with the cloud first."""
@@ -51,6 +53,7 @@ class Case:
     again_after_s: float = 300.0  # what was taken back can be done again
     waits: bool = True  # its effect takes time to be seen
     custom: bool = False  # it acts on a custom resource, which only the estate's own API server has
+    sends: bool = False  # it sends requests and changes no object: there is nothing to write, to be so already, to undo
 
 
 def _demo_headroom(sources: Sources) -> Any:
@@ -73,6 +76,10 @@ def _demo_fallbacks(sources: Sources) -> Any:
     chain = litellm.read(live.body["data"][place.key]).chain("chat")
     second = litellm_edits.ranks(chain.tiers)[1][0]
     return FallbackParams(source.name, (litellm_edits.moved(chain, second.key, -1),))
+
+
+def _demo_rehearse(sources: Sources) -> Any:
+    return RehearseParams("demo-west", "chat", ("fails", "length"), 2)
 
 
 def _demo_prepull(sources: Sources) -> Any:
@@ -114,10 +121,23 @@ def _scaled_it(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
 
 def _wrote_into_the_file(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
     step = plan.steps[0]
-    live = cluster.read(step.ref)
-    text = live.body["data"][step.body["key"]] + "# reviewed\n"
-    cluster.patch(step.ref, {"data": {step.body["key"]: text}}, expected=live.version)
-    return lambda: bool(cluster.read(step.ref).body["data"][step.body["key"]] == text)
+    return _wrote(cluster, step.ref, step.body["key"])
+
+
+def _wrote_into_the_mounted_file(cluster: Cluster, plan: Plan) -> Callable[[], bool]:
+    deployment = plan.steps[0].ref
+    volumes = cluster.read(deployment).body["spec"]["template"]["spec"]["volumes"]
+    (name,) = {one["configMap"]["name"] for one in volumes if "configMap" in one}
+    ref = Ref.of(deployment.cluster, "ConfigMap", name, deployment.namespace)
+    (key,) = cluster.read(ref).body["data"]
+    return _wrote(cluster, ref, key)
+
+
+def _wrote(cluster: Cluster, ref: Ref, key: str) -> Callable[[], bool]:
+    live = cluster.read(ref)
+    text = live.body["data"][key] + "# reviewed\n"
+    cluster.patch(ref, {"data": {key: text}}, expected=live.version)
+    return lambda: bool(cluster.read(ref).body["data"][key] == text)
 
 
 CASES: dict[str, Case] = {
@@ -152,6 +172,14 @@ CASES: dict[str, Case] = {
         _demo_fallbacks,
         _wrote_into_the_file,
     ),
+    "rehearse-fallbacks": Case(
+        REHEARSE,
+        (),
+        _demo_rehearse,
+        _wrote_into_the_mounted_file,
+        waits=False,
+        sends=True,
+    ),
     "edit-breaker": Case(
         BREAKER,
         ("patch DestinationRule tiny",),
@@ -161,8 +189,8 @@ CASES: dict[str, Case] = {
         custom=True,
     ),
 }
-ON_API = {name: case for name, case in CASES.items() if case.lab is not None}
-"""Those that can be proven on the estate behind an API server."""
+ON_API = {name: case for name, case in CASES.items() if case.lab is not None and not case.sends}
+"""Those whose writes can be proven on the estate behind an API server."""
 
 
 def more(units: int, **other: Any) -> Want:

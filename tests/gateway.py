@@ -16,8 +16,9 @@ from services.domain.change.plan import Plan
 from services.domain.change.refs import Ref
 from services.domain.counters import COUNTERS
 from services.domain.litellm import KINDS, Chain
+from services.domain.litellm.rehearsal import FLAGS, MOCKS_REFUSED, NORMAL, way
 from services.errors import SourceError
-from services.ports import ClusterSource, GatewayPlace, Routing, Samples, Sources, SourceStatus, Tier
+from services.ports import Answered, ClusterSource, GatewayPlace, Routing, Samples, Sources, SourceStatus, Tier, Trial
 from tests.conftest import NOW, Inline
 from tests.fakes import SteadyMetrics
 from tests.memory import MemoryCluster, source
@@ -49,6 +50,7 @@ router_settings:
   timeout: 60
 general_settings:
   master_key: os.environ/MASTER_KEY
+  dangerously_allow_mock_testing_request_params: true
 """
 KEY = "sk-live-4f9d8e7c6b"
 
@@ -77,7 +79,11 @@ def installed(memory: MemoryCluster, text: str = FILE, cluster: str = "east", **
 
 @dataclass
 class MemoryGateway:
-    """A process that routes by the text it was started with. ``error`` is raised by every call."""
+    """A process that routes by the text it was started with. ``error`` is raised by every call.
+
+    ``sent`` are the test requests it was sent; deployments in ``down`` do not answer them. ``before_send`` is called
+    ahead of each, and may raise; ``says`` makes what it answers another answer.
+    """
 
     text: str = FILE
     version: str = "1.106.2"
@@ -86,6 +92,10 @@ class MemoryGateway:
     error: SourceError | None = None
     counted: pd.DataFrame | None = None
     starts: list[str] = field(default_factory=list)
+    sent: list[Trial] = field(default_factory=list)
+    down: set[str] = field(default_factory=set)
+    before_send: Callable[[Trial], None] = lambda _trial: None
+    says: Callable[[Answered], Answered] = lambda answer: answer
 
     def start(self, text: str) -> None:
         self.text = text
@@ -119,6 +129,25 @@ class MemoryGateway:
             default_fallbacks=config.default_fallbacks,
             stored_in_database=self.stored,
         )
+
+    def send(self, trial: Trial) -> Answered:
+        if self.error is not None:
+            raise self.error
+        self.sent.append(trial)
+        self.before_send(trial)
+        return self.says(self._answer(trial))
+
+    def _answer(self, trial: Trial) -> Answered:
+        config = litellm.read(self.text)
+        mode = next(mode for mode, flags in FLAGS.items() if flags == trial.flags)
+        if trial.flags and not config.mocks:
+            return Answered("", "", 400, MOCKS_REFUSED)
+        hops = 0 if mode == NORMAL else 1
+        for stop in way(config, trial.group, mode):
+            if stop.key not in self.down:
+                return Answered(stop.key, stop.group, 200, "", min(hops, 1), 0, 74e-6, 0.25)
+            hops += 1
+        return Answered("", "", 503, "ServiceUnavailableError")
 
     def probe(self) -> SourceStatus:
         return SourceStatus("litellm", "https://litellm.test", reachable=True, version=self.version)

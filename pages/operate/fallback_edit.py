@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.operate import _fallback_board as overview
 from pages.operate import _fallback_chain as chain
+from pages.operate import _fallback_rehearse as rehearse
 from pages.operate import _fallback_settings as settings
 from pages.ui import actions, shell
 
@@ -16,6 +17,7 @@ if board is not None:
     group = overview.chains(page, board)
     if group:
         chain.draw(page, board, group)
+        rehearse.draw(page, board, group)
     settings.draw(board)
     overview.findings(board, group)
 actions.host()

@@ -9,6 +9,7 @@ from pages.ui.proposal import COMPLAINT, LONGEST_REASON
 from services.access import Right
 from services.actions.base import ACTIONS
 from services.audit import Record
+from services.domain.change.plan import StepKind
 
 
 def draw(record: Record, *, key: str) -> None:
@@ -27,7 +28,8 @@ def draw(record: Record, *, key: str) -> None:
         _second(record, title, key)
     elif operation.state in ("interrupted", "failed") and not operation.undone_by:
         _reasoned(key, {"Continue": (":material/resume:", lambda reason: proposal.resume(operation.id, title, reason))})
-    if operation.state in ("done", "unverified", "failed", "interrupted") and not operation.undone_by:
+    undoable = operation.state in ("done", "unverified", "failed", "interrupted") and not operation.undone_by
+    if undoable and any(step.kind is not StepKind.SEND for step in record.plan.steps):
         st.button(
             "Undo",
             key=f"{key}_undo",

@@ -62,15 +62,19 @@ def steps(plan: Plan, rehearsal: Rehearsal, *, key: str) -> None:
         st.markdown("\n".join(lines))
     if plan.on_failure == "compensate":
         st.caption("If a step fails, what was done before it is put back.")
+    elif not plan.refs:
+        st.caption("It stops at the first request that nobody answers, or that another deployment answers.")
     elif len(lines) > 1:
         st.caption("If a step fails, nothing after it is done; what landed can be taken back.")
 
 
 def _line(number: int, step: Step, answer: Answer | None) -> str:
     text = f"{number}. {grouped(step.group, step.says)}{_bounds(step)}"
-    if answer is None or step.kind in QUIET:
+    if answer is None or (step.kind in QUIET and step.kind is not StepKind.SEND):
         return text
     icon, colour, word = _ANSWERS[answer.ok]
+    if step.kind is StepKind.SEND and answer.ok:
+        word = "may be sent"
     text += f"  \n   {icon} :{colour}[{word}]"
     if answer.ok is not True or step.kind is StepKind.DRAIN:  # of other steps the step itself says what would be done
         text += f": {words.plain(answer.says)}"

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from services import runtime
+from services.actions import rehearsals
 from services.domain.scope import Scope
 from services.fallback import board as fallback
 from services.fallback import budgets as budgets_of
@@ -36,6 +37,12 @@ def summary(mode: str, scope: Scope) -> Reading[Summary]:
 def budgets(mode: str, cluster: str, scope: Scope) -> Reading[pd.DataFrame]:
     """Budgets the gateway keeps."""
     return budgets_of.read(runtime.current(), cluster, scope)
+
+
+@st.cache_data(ttl="2s", max_entries=32, show_spinner=False)
+def rehearsed(mode: str, cluster: str, group: str, own: str) -> Reading[rehearsals.Rehearsed]:
+    """The last rehearsal of a group; of one person when ``own`` names one."""
+    return rehearsals.last(runtime.current(), cluster, group, own)
 
 
 @st.cache_data(**_LIVE)

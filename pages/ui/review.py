@@ -11,7 +11,7 @@ from services import runtime
 from services.actions.engine import Rehearsal, confirmation
 from services.domain.change import kubectl
 from services.domain.change.diff import named, said
-from services.domain.change.plan import Plan, Risk
+from services.domain.change.plan import Plan, Risk, StepKind
 
 _RISKS = {
     Risk.LOW: (":material/check_circle:", "green", "Low risk"),
@@ -47,9 +47,12 @@ def draw(held: Proposed) -> None:
         else:
             diff.changes(plan, key="review_diff")
         diff.steps(plan, held.rehearsal, key="review_steps")
-        with st.expander("The same with kubectl", icon=":material/terminal:"):
-            st.caption("The context is called like the cluster. The console sends these writes itself when confirmed.")
-            st.code(kubectl.commands(plan), language="bash")
+        if plan.refs:
+            with st.expander("The same with kubectl", icon=":material/terminal:"):
+                st.caption(
+                    "The context is called like the cluster. The console sends these writes itself when confirmed."
+                )
+                st.code(kubectl.commands(plan), language="bash")
         _ceremony(held, plan)
 
 
@@ -70,7 +73,7 @@ def _already(plan: Plan) -> str:
 def _radius(plan: Plan) -> None:
     icon, colour, word = _RISKS[plan.risk]
     where = ", ".join(words.plain(cluster) for cluster in plan.clusters)
-    st.caption(f"{icon} :{colour}[**{word}**] · cluster {where} · {words.counted(len(plan.refs), 'object')}")
+    st.caption(f"{icon} :{colour}[**{word}**] · cluster {where} · {_size(plan)}")
     if plan.blast:
         st.markdown("**What it reaches**\n" + "".join(f"\n- {words.plain(line)}" for line in plan.blast))
     if plan.warnings:
@@ -181,4 +184,9 @@ def _stopped(rehearsal: Rehearsal) -> None:
 
 
 def _object(plan: Plan) -> str:
-    return plan.refs[0].name if len(plan.refs) == 1 else words.counted(len(plan.refs), "object")
+    return plan.refs[0].name if len(plan.refs) == 1 else _size(plan)
+
+
+def _size(plan: Plan) -> str:
+    sent = sum(step.kind is StepKind.SEND for step in plan.steps)
+    return words.counted(sent, "request") if sent else words.counted(len(plan.refs), "object")

@@ -21,7 +21,7 @@ from services.actions.base import ACTIONS, Action
 from services.actions.rehearsing import Answer, Rehearsal, answers
 from services.actions.undoing import Choice, Undo, UndoField, against_live
 from services.domain.change import ownership, redact
-from services.domain.change.plan import QUIET, Draft, Plan, Risk, inverse
+from services.domain.change.plan import QUIET, Draft, Plan, Risk, StepKind, inverse
 from services.errors import NotFound, OpsError, Refused
 from services.ports import Event, Operation, Sources, Work
 
@@ -292,9 +292,14 @@ class Engine:
             events = unit.operations.events(operation.id)
         started = [event.step for event in events if event.kind == "step-started"]
         index = operation.cursor
-        if index not in started or index >= len(plan.steps) or plan.steps[index].kind in QUIET:
+        if index not in started or index >= len(plan.steps):
             return []
         step, now = plan.steps[index], self._now()
+        if step.kind is StepKind.SEND:
+            says = f"The request of step {index + 1} may have been sent; it is not sent again."
+            return [Event(operation.id, "note", now, self._worker, says, index)]
+        if step.kind in QUIET:
+            return []
         try:
             landed = steps.landed(step, self._sources.clusters[step.ref.cluster].cluster)
         except (OpsError, KeyError) as error:

@@ -1,11 +1,11 @@
 """The dry run of a plan: the very writes that would be done, answered by the API servers and kept by none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.access import User
-from services.actions import steps
+from services.actions import sending, steps
 from services.actions.hands import hand, impersonates
-from services.domain.change.plan import QUIET, Plan, StepKind
+from services.domain.change.plan import QUIET, Plan, Step, StepKind
 from services.errors import OpsError
 from services.ports import Sources
 
@@ -41,6 +41,11 @@ def answers(plan: Plan, user: User, sources: Sources) -> tuple[Answer, ...]:
     """
     imagined, namespaces, found = steps.Imagined(), set[tuple[str, str]](), list[Answer]()
     for index, step in enumerate(plan.steps):
+        if step.kind is StepKind.SEND:
+            # All requests of a plan go one way: what is asked of the first is asked for all.
+            first = next((one for one in found if plan.steps[one.step].kind is StepKind.SEND), None)
+            found.append(replace(first, step=index) if first else _sendable(index, step, user, sources))
+            continue
         if step.kind in QUIET:
             found.append(Answer(index, None, step.says))
             continue
@@ -60,3 +65,12 @@ def answers(plan: Plan, user: User, sources: Sources) -> tuple[Answer, ...]:
         else:
             found.append(Answer(index, ok=True, says=done.says, warnings=done.warnings))
     return tuple(found)
+
+
+def _sendable(index: int, step: Step, user: User, sources: Sources) -> Answer:
+    """Whether a test request may be sent; nothing is."""
+    try:
+        sending.ready(step, hand(sources, step.ref.cluster, user), sources)
+    except OpsError as error:
+        return Answer(index, ok=False, says=f"{error} {error.hint}".strip())
+    return Answer(index, ok=True, says="It may be sent; nothing is sent before it is confirmed.")

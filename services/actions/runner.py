@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import Any
 
 from services.access import User
-from services.actions import steps
+from services.actions import sending, steps
 from services.actions.base import ACTIONS, Action, Effect, Verdict
 from services.actions.hands import hand, impersonates
-from services.domain.change.plan import QUIET, Plan, Step, inverse
+from services.domain.change.plan import QUIET, Plan, Step, StepKind, inverse
 from services.errors import Conflict, Forbidden, OpsError, SourceUnavailable
 from services.ports import Event, Operation, Sources, UnitOfWork, Work, Writable
 
@@ -49,12 +49,14 @@ class Means:
 def landed_steps(plan: Plan, events: Sequence[Event]) -> list[Step]:
     """The plan's steps that changed something, each with the uid of what it left behind, waits included.
 
-    A wait that failed is among them: what it waited for is to come back as well.
+    A wait that failed is among them: what it waited for is to come back as well. A request that was sent is not.
     """
     done = {event.step: event.detail for event in events if event.kind == "step-done" and event.step is not None}
     begun = {event.step for event in events if event.kind == "step-started"}
     found = []
     for index, step in enumerate(plan.steps):
+        if step.kind is StepKind.SEND:
+            continue
         if step.kind in QUIET:
             if index in begun:
                 # When things go back, the object may still say for a while that they failed.
@@ -115,12 +117,26 @@ class Run:
 
     def _step(self, index: int, step: Step, *, again: bool) -> None:
         self._tick(0)
+        if step.kind is StepKind.SEND:
+            self._send(index, step, again=again)
+            return
         self._log("step-started", step.says, step=index)
         landed_before = again and steps.landed(step, self._hand(step.ref.cluster))
         if step.kind not in QUIET and not self._plan.undoes and not landed_before:
             self._action.recheck(self._plan, step, self._means.sources)
         done = self._done(step, lambda said: self._log("waited", said, step=index), again=again)
         detail = {"landed": done.landed, "uid": done.uid, "version": done.version, "warnings": list(done.warnings)}
+        self._log("step-done", done.says, step=index, detail=detail, cursor=index + 1)
+
+    def _send(self, index: int, step: Step, *, again: bool) -> None:
+        """Send a test request, unless it may have been sent before: nobody can take back what it costs."""
+        if not again:
+            # Before it is said to be started: what this refuses was certainly not sent, and may be later.
+            sending.ready(step, self._hand(step.ref.cluster), self._means.sources)
+            sending.affordable(self._plan, index, self._recorded())
+        self._log("step-started", step.says, step=index)
+        done = sending.unsure(step) if again else sending.sent(step, self._means.sources)
+        detail = {"landed": False, **done.detail}
         self._log("step-done", done.says, step=index, detail=detail, cursor=index + 1)
 
     def _done(self, step: Step, tell: steps.Tell, *, again: bool) -> steps.Done:
@@ -137,7 +153,8 @@ class Run:
     def _failed(self, index: int, step: Step, error: OpsError) -> None:
         says = f"{_first_lower(step.says)} failed: {error}"
         kind = {Conflict: "conflict", Forbidden: "forbidden"}.get(type(error), type(error).__name__.lower())
-        self._log("step-failed", f"{error} {error.hint}".strip(), step=index, detail={"error": kind})
+        detail = {"error": kind} | dict(error.detail if isinstance(error, steps.Failed) else {})
+        self._log("step-failed", f"{error} {error.hint}".strip(), step=index, detail=detail)
         if self._plan.on_failure == "compensate":
             self._put_back(index, says, self._recorded())
             return

@@ -41,6 +41,15 @@ class Done:
     uid: str = ""
     version: str = ""
     warnings: tuple[str, ...] = ()
+    detail: Mapping[str, Any] = field(default_factory=dict)  # more for the record
+
+
+class Failed(Refused):
+    """A step that failed after it did something; ``detail`` is for the record."""
+
+    def __init__(self, message: str, *, detail: Mapping[str, Any], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.detail = detail
 
 
 @dataclass

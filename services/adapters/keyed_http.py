@@ -1,7 +1,9 @@
-"""Talking HTTP to a small API behind a key: reads only, every failure one of our errors, nothing kept of a body."""
+"""Talking HTTP to a small API behind a key: every failure is one of our errors, and nothing is kept of a body."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import NoReturn
@@ -17,7 +19,20 @@ from services.settings.access import KeyedAccess
 
 MAX_BYTES = 16 * 1024 * 1024
 """No answer larger than this is read: about 3,000 deployments of a gateway, or 10,000 nodes."""
+MAX_REFUSAL_BYTES = 64 * 1024
+"""Of a refusal no more than this is read."""
 _CHUNK = 256 * 1024
+_GET = Retry(total=2, connect=2, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
+_POST = Retry(total=0, connect=0, read=0, status=0, redirect=0, other=0)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was answered to a POST: ``body`` is the beginning of a refusal, empty where it was none."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class KeyedHttp:
@@ -34,19 +49,59 @@ class KeyedHttp:
         host = parts.hostname or ""
         netloc = (f"[{host}]" if ":" in host else host) + (f":{parts.port}" if parts.port else "")
         self.address = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
-        session = requests.Session()
-        session.trust_env = False  # no proxy, netrc or certificate bundle from the environment
-        session.verify = access.ca_file or certifi.where()
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        session.headers.update({"Accept": "application/json", "User-Agent": "gpu-fleet-console"})
-        retry = Retry(total=2, connect=2, read=0, status=0, redirect=0, other=0, backoff_factor=0.1)
-        session.mount(self.address or "http://", HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=retry))
-        self._session = session
+        self._session, self._once = self._opened(_GET), self._opened(_POST)
 
     def get(self, path: str, params: Mapping[str, str]) -> bytes:
         """The body of a 200. Raises NotFound for a 404, else SourceError."""
-        try:
+        with self._reached():
             status, body = self._exchange(path, params)
+        if status != 200:
+            self._fail(status)
+        return body
+
+    def post(self, path: str, body: bytes, *, timeout_s: float) -> Reply:
+        """Send JSON once, whatever happens to it: it is not tried again and no redirect is followed.
+
+        ``timeout_s`` is how long the answer may take. Raises SourceError for a redirect, and when no answer came.
+        """
+        headers = {"Content-Type": "application/json", **self._authorised()}
+        with (
+            self._reached(),
+            self._once.post(
+                f"{self.address}{path}",
+                data=body,
+                headers=headers,
+                timeout=(self._access.connect_timeout_s, timeout_s),
+                allow_redirects=False,
+                stream=True,
+            ) as response,
+        ):
+            status = response.status_code
+            said = next(response.iter_content(MAX_REFUSAL_BYTES), b"") if status >= 400 else b""
+            answered = dict(response.headers.lower_items())
+        if status < 200 or 300 <= status < 400:
+            raise self._other(status)
+        return Reply(status, answered, said)
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._session.close()
+        self._once.close()
+
+    def _opened(self, retry: Retry) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # no proxy, netrc or certificate bundle from the environment
+        session.verify = self._access.ca_file or certifi.where()
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.headers.update({"Accept": "application/json", "User-Agent": "gpu-fleet-console"})
+        session.mount(self.address or "http://", HTTPAdapter(pool_connections=1, pool_maxsize=2, max_retries=retry))
+        return session
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Failures of an exchange as our own errors."""
+        try:
+            yield
         except requests.exceptions.SSLError as error:
             raise SourceUnavailable(
                 self._source,
@@ -65,20 +120,12 @@ class KeyedHttp:
                 f"{self._name} cannot be reached.",
                 hint="Check that it runs, and its address in the settings.",
             ) from error
-        if status != 200:
-            self._fail(status)
-        return body
-
-    def close(self) -> None:
-        """Release the connections."""
-        self._session.close()
 
     def _exchange(self, path: str, params: Mapping[str, str]) -> tuple[int, bytes]:
         timeout = (self._access.connect_timeout_s, self._access.read_timeout_s)
-        headers = {"Authorization": f"Bearer {key}"} if (key := self._key()) else {}
         address = f"{self.address}{path}"
         with self._session.get(
-            address, params=params, headers=headers, timeout=timeout, allow_redirects=False, stream=True
+            address, params=params, headers=self._authorised(), timeout=timeout, allow_redirects=False, stream=True
         ) as response:
             return response.status_code, self._body(response) if response.status_code == 200 else b""
 
@@ -94,6 +141,9 @@ class KeyedHttp:
             if time.perf_counter() > ends:
                 raise SourceUnavailable(self._source, f"{self._name} sends its answer too slowly.")
         return b"".join(chunks)
+
+    def _authorised(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {key}"} if (key := self._key()) else {}
 
     def _key(self) -> str:
         """The key to ask with; a file is read each time, as its content may be rotated."""

@@ -3,21 +3,25 @@
 What is in force is asked of the process: ``/model/info`` and ``/v1/models`` speak of the router in memory. ``/router/
 settings`` and ``/get/config/callbacks`` do not serve: they read the file anew (1.106), and the latter names secrets.
 ``/health`` calls every model and costs money, ``/health/drain`` takes the worker out of service: neither is ever asked.
+A test request is the one thing sent, and of its answer the headers are read alone.
 Answers are decoded into the few fields named here; everything else in them is dropped.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
 
 from services.adapters.keyed_http import KeyedHttp
-from services.domain.litellm import KINDS, host
+from services.domain.litellm import KINDS, MOCKS, host
+from services.domain.litellm.rehearsal import MOCKS_REFUSED
 from services.domain.litellm.scan import USERINFO
 from services.errors import NotFound, OpsError, SourceUnavailable
-from services.ports import Routing, SourceStatus, Tier
+from services.ports import Answered, Routing, SourceStatus, Tier, Trial
 from services.settings.access import GatewayAccess
 
 T = TypeVar("T")
@@ -27,6 +31,9 @@ _REFUSED = "Give the console a key that may see all models: the master key, or o
 
 _TYPES = dict(zip(KINDS, ("general", "context_window", "content_policy"), strict=True))
 """Kinds of fallbacks as ``fallback_type`` of ``/v1/models``."""
+ANSWER_WITHIN_S = 45.0
+"""How long a test request may take, every tier it goes through together: less than an operation's lease."""
+_WORD = re.compile(r"[A-Za-z][\w.-]{0,59}")
 _DEFAULT = "/fallback/%2A"
 """The rule for "*", which is how the router keeps default fallbacks."""
 
@@ -84,6 +91,15 @@ class _Readiness(msgspec.Struct):
     litellm_version: str = ""
 
 
+class _Error(msgspec.Struct):
+    type: Any = None
+    code: Any = None
+
+
+class _Refusal(msgspec.Struct):
+    error: Any = None
+
+
 class LiteLLMGateway:
     """One proxy, asked over HTTP. Thread-safe; holds connections until :meth:`close`.
 
@@ -113,6 +129,31 @@ class LiteLLMGateway:
             default_fallbacks=defaults,
             stored_in_database=readiness.db == "connected",
             knows_fallbacks=known,
+        )
+
+    def send(self, trial: Trial) -> Answered:
+        """Send a test request, once, past the proxy's cache: a cached answer would tell nothing of the path."""
+        asked = {
+            "model": trial.group,
+            "messages": [{"role": "user", "content": trial.prompt}],
+            "max_tokens": trial.max_tokens,
+            "cache": {"no-cache": True, "no-store": True},
+            **({"metadata": {"tags": [trial.tag]}} if trial.tag else {}),
+            **trial.flags,
+        }
+        started = time.perf_counter()
+        reply = self._http.post("/v1/chat/completions", msgspec.json.encode(asked), timeout_s=ANSWER_WITHIN_S)
+        seconds, said = time.perf_counter() - started, reply.headers
+        refused = reply.status >= 400
+        return Answered(
+            id="" if refused else said.get("x-litellm-model-id", "")[:200],
+            group="" if refused else said.get("x-litellm-model-group", "")[:200],
+            status=reply.status,
+            error=_refusal(reply.status, reply.body) if refused else "",
+            fallbacks=_count(said.get("x-litellm-attempted-fallbacks")),
+            retries=_count(said.get("x-litellm-attempted-retries")),
+            usd=_cost(said.get("x-litellm-response-cost")),
+            seconds=seconds,
         )
 
     def probe(self) -> SourceStatus:
@@ -190,6 +231,30 @@ def _tier(model: _Model) -> Tier:
         input_usd=_first(params.input_cost_per_token, info.input_cost_per_token),
         output_usd=_first(params.output_cost_per_token, info.output_cost_per_token),
     )
+
+
+def _refusal(status: int, body: bytes) -> str:
+    """The class of a refusal; its text is dropped, for it may quote what an upstream said."""
+    if MOCKS.encode() in body:
+        return MOCKS_REFUSED
+    try:
+        found = msgspec.convert(msgspec.json.decode(body, type=_Refusal).error, type=_Error)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return str(status)
+    words = (word for word in (found.type, found.code) if isinstance(word, str) and word not in ("None", "error"))
+    return next((word for word in words if _WORD.fullmatch(word)), str(status))
+
+
+def _count(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 6 else None
+
+
+def _cost(text: str | None) -> float | None:
+    try:
+        usd = float(text or "")
+    except ValueError:
+        return None
+    return usd if isfinite(usd) and usd >= 0 else None
 
 
 def _names(listed: list[Any] | None) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ def _frame(counter: Counter, table: Table, points: Sequence[datetime]) -> pd.Dat
     keys = pd.DataFrame({name: _first(told, labels) for name, labels in counter.dimensions.items()})
     if counter.gauge:
         levels = samples.groupby([keys[name] for name in keys])
-        sums = {"mean": levels.mean, "peak": levels.max, "least": levels.min}[counter.level]()
+        sums = levels.mean() if counter.level == "mean" else levels.max() if counter.level == "peak" else levels.min()
     else:
         process = (told["namespace"] + "/" + told["pod"]).where(told["pod"].ne(""), told["instance"])
         copy = told[list(_COPY)].agg("\x1f".join, axis=1)

@@ -14,9 +14,10 @@ from services.demo.world import World
 from services.domain import frames, litellm
 from services.domain.fallback import TRAFFIC
 from services.domain.litellm import Deployment
+from services.domain.litellm.rehearsal import ANSWER_TOKENS, FLAGS, MOCKS_REFUSED, NORMAL, PROMPT_TOKENS, way
 from services.domain.window import Window
 from services.errors import SourceUnavailable
-from services.ports import Routing, SourceStatus, Tier
+from services.ports import Answered, Routing, SourceStatus, Tier, Trial
 
 SOURCE = "litellm"
 
@@ -31,11 +32,7 @@ class DemoGateway:
         """What the pods loaded at their start. Raises SourceUnavailable when there is none."""
         running = self._running()
         if running.text is None:
-            raise SourceUnavailable(
-                SOURCE,
-                f"LiteLLM of {self._plan.cluster} cannot be reached.",
-                hint="Check that its Deployment has pods.",
-            )
+            raise self._away()
         config = loaded(running.text)
         most = config.numbers.get("max_fallbacks")
         return Routing(
@@ -58,6 +55,27 @@ class DemoGateway:
         minutes = np.arange(-(-int(window.start.timestamp()) // 60) * 60, ends - 59, 60, dtype=np.int64)
         return frames.table(TRAFFIC, Traffic(self._world, self._plan, ends).rows(minutes))
 
+    def send(self, trial: Trial) -> Answered:
+        """The first deployment on the request's way that has room this minute answers. Raises SourceUnavailable."""
+        running = self._running()
+        if running.text is None:
+            raise self._away()
+        config = loaded(running.text)
+        if trial.flags and not config.mocks:
+            return Answered("", "", 400, MOCKS_REFUSED)
+        mode = next(mode for mode, flags in FLAGS.items() if flags == trial.flags)
+        traffic, minute = Traffic(self._world, self._plan, self._now()), np.array([self._now() // 60 * 60])
+        room = traffic.room(minute)
+        hops = 0 if mode == NORMAL else 1
+        for stop in way(config, trial.group, mode):
+            one = next(one for one in config.of(stop.group) if one.key == stop.key)
+            if room.get(traffic.upstream(one), np.ones(1))[0] >= 1:
+                usd = PROMPT_TOKENS * (one.input_usd or 0.0) + ANSWER_TOKENS * (one.output_usd or 0.0)
+                seconds = 0.3 + 0.1 * hops
+                return Answered(deployment_id(one), one.group, 200, "", min(hops, 1), 0, usd, seconds)
+            hops += 1
+        return Answered("", "", 503, "ServiceUnavailableError")
+
     def probe(self) -> SourceStatus:
         """Reachable while it has a pod."""
         reachable = self._running().text is not None
@@ -74,6 +92,13 @@ class DemoGateway:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _away(self) -> SourceUnavailable:
+        return SourceUnavailable(
+            SOURCE,
+            f"LiteLLM of {self._plan.cluster} cannot be reached.",
+            hint="Check that its Deployment has pods.",
+        )
 
     def _now(self) -> int:
         return int(self._clock().timestamp())

@@ -3,7 +3,7 @@
 from services.ports.alerts import ALERTS, Alerts, ChannelSource, Delivery, Notifier
 from services.ports.budgets import BudgetChange, Budgets, Crossing, Dismissal
 from services.ports.costs import Card, Costs
-from services.ports.gateway import Gateway, GatewayPlace, Routing, Tier
+from services.ports.gateway import Answered, Gateway, GatewayPlace, Routing, Tier, Trial
 from services.ports.kubernetes import Cluster, Life, Remembering, Snapshot, StoreState, Writable
 from services.ports.metrics import COVERAGE_COLUMNS, Coverage, Metrics, Samples
 from services.ports.pricing import NODE_PRICES, Pricing
@@ -29,6 +29,7 @@ __all__ = [
     "NODE_PRICES",
     "OPERATIONS",
     "Alerts",
+    "Answered",
     "Broken",
     "BudgetChange",
     "Budgets",
@@ -66,6 +67,7 @@ __all__ = [
     "Starts",
     "StoreState",
     "Tier",
+    "Trial",
     "UnitOfWork",
     "Work",
     "Writable",

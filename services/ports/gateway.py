@@ -47,11 +47,51 @@ class Routing:
     knows_fallbacks: bool = True  # False: this version does not tell; the four kinds of fallbacks are empty
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One test request. ``flags`` ask the gateway for a failure; ``tag`` marks the request in its logs, "" for none."""
+
+    group: str
+    flags: Mapping[str, bool]
+    prompt: str
+    max_tokens: int
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a gateway said to a :class:`Trial`, by its own headers.
+
+    ``id`` is the deployment that answered, as :attr:`Tier.id`, "" where nobody did or it was not said; ``group`` the
+    model group it answered for, "" where it was not said. ``status`` is HTTP's. ``error`` is the class of a refusal
+    ("InternalServerError", "429"), "" when an answer came; never its text, which may hold what an upstream said.
+    ``fallbacks`` and ``retries`` as the gateway counts them, None where not said: LiteLLM 1.106 says 1 fallback even
+    where it tried more. ``usd`` it cost, None where not said; LiteLLM says 0 where it knows no price.
+    """
+
+    id: str
+    group: str
+    status: int
+    error: str = ""
+    fallbacks: int | None = None
+    retries: int | None = None
+    usd: float | None = None
+    seconds: float = 0.0
+
+
 class Gateway(Protocol):
     """A LiteLLM proxy: what it routes by. Its configuration is changed through its ConfigMap."""
 
     def routing(self) -> Routing:
         """What is in force now. Raises SourceError."""
+        ...
+
+    def send(self, trial: Trial) -> Answered:
+        """Send a test request, once: it may cost money. A refusal by the whole chain is an answer.
+
+        Raises SourceError when the gateway cannot be reached or breaks off; then it is not known whether the request
+        arrived.
+        """
         ...
 
     def probe(self) -> SourceStatus:

@@ -107,7 +107,9 @@ class Gateway(Section):
         "an address such as http://litellm.serving:4000",
         max_length=2000,
     )
-    key: SecretStr | None = secret("Key of the proxy; one that may read is enough.")
+    key: SecretStr | None = secret(
+        "Key of the proxy; one that may read is enough, except for rehearsals, which ask models."
+    )
     key_file: str = given("", "File that holds the key; read again whenever it changes.", PATH)
     ca_file: str = given("", "File of certificate authorities to trust instead of the system's, PEM.", PATH)
     connect_timeout_s: Seconds = given(3.05, "Longest wait for a connection, in seconds.", TIMEOUT)

@@ -19,10 +19,12 @@ from pydantic import SecretStr
 from services import demo
 from services.adapters.litellm import LiteLLMGateway
 from services.domain import litellm
+from services.domain.litellm.rehearsal import FAILS, FLAGS, LENGTH, NORMAL, PROMPT, TAG
 from services.gateway import compare, read
-from services.ports import Gateway, GatewayPlace, Routing, SourceStatus
+from services.ports import Answered, Gateway, GatewayPlace, Routing, SourceStatus, Trial
 from services.settings.access import GatewayAccess
 from tests.conftest import NOW, Inline
+from tests.gateway import MemoryGateway
 
 RECORDED = Path(__file__).parents[1] / "data" / "litellm" / "answers_1_106_2.json"
 KEY = "sk-console-1"
@@ -33,6 +35,31 @@ class Proxy(BaseHTTPRequestHandler):
     """Gives the recorded answers."""
 
     answers = json.loads(RECORDED.read_text())
+
+    def do_POST(self) -> None:
+        """What 1.106.2 was seen to say in its headers when stub upstreams stood behind it; nobody serves "nobody"."""
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name = "gpt-4o-mini-openai" if asked.get("mock_testing_fallbacks") else "chat-8b-own"
+        if asked["model"] == "nobody":
+            error = {"message": "no", "type": None, "code": "400"}
+            self._said(400, {"error": error}, {"x-litellm-response-cost": "0"})
+            return
+        told = {
+            "x-litellm-model-id": name,
+            "x-litellm-model-group": asked["model"],
+            "x-litellm-attempted-fallbacks": str(len(asked.keys() & {"mock_testing_fallbacks"})),
+            "x-litellm-attempted-retries": "0",
+            "x-litellm-response-cost": "1.26e-05",
+        }
+        self._said(200, {"choices": []}, told)
+
+    def _said(self, status: int, body: Any, headers: dict[str, str]) -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        for header, value in {**headers, "Content-Length": str(len(raw))}.items():
+            self.send_header(header, value)
+        self.end_headers()
+        self.wfile.write(raw)
 
     def do_GET(self) -> None:
         known = self.answers.get(self.path, {"status": 404, "body": {}})
@@ -63,6 +90,18 @@ def simulated() -> Gateway:
     gateway = demo.build(clock=lambda: NOW, pool=Inline())["demo-west"].gateway
     assert gateway is not None
     return gateway
+
+
+@pytest.fixture(scope="module")
+def remembered() -> Gateway:
+    """The double of tests of what stands above the adapter."""
+    return MemoryGateway(text())
+
+
+@pytest.fixture(params=["simulated", "real", "remembered"])
+def sending(request: pytest.FixtureRequest) -> Gateway:
+    found: Gateway = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture(params=["simulated", "real"])
@@ -119,6 +158,30 @@ def test_a_probe_says_how_the_proxy_is_doing(gateway: Gateway) -> None:
     assert "@" not in status.address
     assert status.newest_at is not None
     assert status.newest_at <= NOW
+
+
+def asked(sending: Gateway, mode: str, group: str = "chat") -> Answered:
+    return sending.send(Trial(group, FLAGS[mode], PROMPT, 5, TAG))
+
+
+def test_a_test_request_tells_who_answered_and_what_it_cost(sending: Gateway) -> None:
+    usual, failing = asked(sending, NORMAL), asked(sending, FAILS)
+    assert [(one.id, one.group, one.status, one.error, one.fallbacks, one.retries) for one in (usual, failing)] == [
+        ("chat-8b-own", "chat", 200, "", 0, 0),
+        ("gpt-4o-mini-openai", "chat", 200, "", 1, 0),
+    ]
+    assert failing.usd is not None
+    assert failing.usd > 0
+    assert usual.seconds >= 0
+
+
+def test_what_nobody_answers_is_an_answer_and_no_exception(sending: Gateway) -> None:
+    group = "nobody" if isinstance(sending, LiteLLMGateway) else "rerank"
+    nobody = asked(sending, LENGTH, group)
+    assert (nobody.id, nobody.group) == ("", "")
+    assert nobody.status >= 400
+    assert nobody.error
+    assert not nobody.usd
 
 
 def test_no_key_is_in_any_answer(gateway: Gateway) -> None:

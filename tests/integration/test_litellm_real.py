@@ -1,6 +1,6 @@
 """A real LiteLLM proxy on loopback, before stub upstreams: what our edits of its file do to real traffic.
 
-Takes a minute: the proxy is started three times, and each start takes most of ten seconds.
+Takes a minute: the proxy is started four times, and each start takes most of ten seconds.
 """
 
 from collections.abc import Iterator
@@ -12,11 +12,13 @@ from pydantic import SecretStr
 
 from db import migrate
 from db.work import Database
+from services.actions.rehearse_fallbacks import RehearseParams
 from services.adapters.litellm import LiteLLMGateway
 from services.domain import litellm
 from services.domain.litellm import edits as litellm_edits
-from services.errors import Forbidden, SourceUnavailable
-from services.ports import Routing
+from services.domain.litellm.rehearsal import FAILS, FLAGS, LENGTH, NORMAL, POLICY, PROMPT, TAG
+from services.errors import Forbidden, Refused, SourceUnavailable
+from services.ports import Answered, Routing, Trial
 from services.settings.access import GatewayAccess
 from tests.conftest import NOW
 from tests.gateway import OPERATOR, Proxy
@@ -178,3 +180,59 @@ def test_settings_and_rotation_a_person_asks_for_are_what_real_requests_live_thr
         assert desk.operation(desk.applied(proxy.engine, back)).state == "done"
         assert proxy.text == text
         assert gateway.ask("chat") == "own"
+
+
+MOCKS = "  dangerously_allow_mock_testing_request_params: true\r\n"
+
+
+def trial(mode: str, group: str = "chat") -> Trial:
+    return Trial(group, FLAGS[mode], PROMPT, 5, TAG)
+
+
+def path(answer: Answered) -> tuple[str, str, int, int | None]:
+    return answer.id, answer.group, answer.status, answer.fallbacks
+
+
+@pytest.mark.timeout(300)
+def test_a_rehearsal_takes_the_path_of_real_requests_and_the_failing_tier_is_never_asked(
+    desk: Desk, gateway: RealGateway
+) -> None:
+    with upstreams("own", "cloud", "other") as (own, cloud, other):
+        text = config(own.base, cloud.base, other.base).replace("weight: 3", "input_cost_per_token: 0.00001")
+        gateway.start(text)
+        refused = gateway.send(trial(FAILS))
+        assert (path(refused)[:3], refused.error) == (("", "", 400), "MockTestingParamsDisabled")
+        proxy = Proxy(desk, text, gateway=gateway)
+        with pytest.raises(Refused, match="does not set general_settings"):
+            proxy.engine.plan(OPERATOR, "rehearse-fallbacks", RehearseParams("east", "chat"))
+        assert (own.asked, cloud.asked, other.asked) == (0, 0, 0)
+
+        text = text + MOCKS
+        proxy = Proxy(desk, text, gateway=gateway)
+        gateway.start(text)
+        modes = (NORMAL, FAILS, LENGTH)
+        plan = proxy.engine.plan(OPERATOR, "rehearse-fallbacks", RehearseParams("east", "chat", modes, 2, 0.05))
+        assert "No price is known of chat-own, other-1" in plan.warnings[0]
+        done = desk.operation(desk.applied(proxy.engine, plan))
+        assert done.verification == (
+            "chat: as usual, 2 of 2 were answered by chat-own (tier 1); with tier 1 failing, 2 of 2 were answered by "
+            "chat-cloud (tier 2); with a prompt too long, 2 of 2 were answered by other-1 (group other)."
+        )
+        assert (done.state, own.asked, cloud.asked, other.asked) == ("done", 2, 2, 2)
+
+        paid = gateway.send(trial(FAILS))
+        assert paid.usd == pytest.approx(1e-5)  # the stub counts one token of prompt
+        assert path(paid) == ("chat-cloud", "chat", 200, 1)
+        # no rule of its kind: those for errors
+        assert path(gateway.send(trial(POLICY))) == ("other-1", "other", 200, 1)
+        cloud.down = True
+        assert path(gateway.send(trial(FAILS))) == ("other-1", "other", 200, 1)  # one, as LiteLLM counts
+        other.down = True
+        nobody = gateway.send(trial(FAILS))
+        assert (nobody.id, nobody.group, nobody.usd) == ("", "", 0.0)
+        assert nobody.status >= 500
+        failed = desk.operation(desk.applied(proxy.engine, proxy.engine.plan(
+            OPERATOR, "rehearse-fallbacks", RehearseParams("east", "chat", (FAILS,), 3))))  # fmt: skip
+        assert failed.state == "failed"
+        assert "Nobody answered (HTTP 5" in failed.outcome
+        assert own.asked == 2

@@ -68,6 +68,8 @@ def _command(step: Step) -> str:
         return _drain(step)
     if step.kind is StepKind.PAUSE:
         return f"sleep {float(step.body['seconds']):g}"
+    if step.kind is StepKind.SEND:
+        return f"# The console sends it to the model group {_line(str(step.body['group']))}; kubectl cannot."
     return "\n".join(_waits(step))
 
 

@@ -37,10 +37,11 @@ class StepKind(StrEnum):
     EDIT = "edit"  # change a text inside a ConfigMap; body: {"key": …, "edits": […], "sha256": of the text before}
     WAIT = "wait"  # body: {"until": [Test…], "fails": [Test…], "deadline_s": …}
     PAUSE = "pause"  # body: {"seconds": …}
+    SEND = "send"  # one test request through a gateway; body: {"group": …, "mode": …, "usd": most it may cost, …}
 
 
-QUIET = frozenset({StepKind.WAIT, StepKind.PAUSE})
-"""Steps that change nothing."""
+QUIET = frozenset({StepKind.WAIT, StepKind.PAUSE, StepKind.SEND})
+"""Steps that change no object."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,13 @@ class Draft:
         """Let time pass before the next step; ``ref`` is the object the pause follows."""
         self.steps.append(Step(StepKind.PAUSE, ref, {"seconds": seconds}, {}, "", says, group))
 
+    def send(self, ref: Ref, body: Mapping[str, Any], says: str, *, group: str = "") -> None:
+        """Send one marked test request through the gateway whose Deployment is ``ref``; it cannot be taken back.
+
+        ``body`` is what :mod:`services.actions.sending` reads.
+        """
+        self.steps.append(Step(StepKind.SEND, ref, body, {}, "", says, group))
+
     def touches(self, cluster: str, pool: str, node: str) -> None:
         """Say that a node is concerned: what the fleet-wide breaker counts."""
         self.nodes.setdefault((cluster, pool), []).append(node)
@@ -248,8 +256,8 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing would change."""
-        return all(step.kind in QUIET for step in self.steps)
+        """Whether nothing would be done: no object changed and no request sent."""
+        return all(step.kind in QUIET and step.kind is not StepKind.SEND for step in self.steps)
 
     @property
     def clusters(self) -> tuple[str, ...]:

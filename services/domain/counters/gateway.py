@@ -18,7 +18,6 @@ _TEAM = {"team": ("team_alias", "team")}
 _ERROR = {"status": ("exception_status",), "error": ("exception_class",)}
 _BY = {"id": ("model_id",), "group": ("model_group", "requested_model")}
 _SENT = {"asked": ("requested_model",), "to": ("fallback_model",), **_ERROR, **_TEAM}
-_LEFT = {"level": "least"}
 _REPLICA = {"replica": ("pod", "instance")}
 
 GATEWAY = (
@@ -66,27 +65,27 @@ GATEWAY = (
         "litellm_provider_remaining_budget_metric",
         "US dollars that are left of a provider's budget",
         {"provider": ("api_provider",)},
-        **_LEFT,
+        level="least",
     ),
     Counter(
         "budget_team_left",
         "litellm_remaining_team_budget_metric",
         "US dollars that are left of a team's budget",
         _TEAM,
-        **_LEFT,
+        level="least",
     ),
     Counter(
         "budget_team_whole",
         "litellm_team_max_budget_metric",
         "US dollars of a team's budget",
         _TEAM,
-        **_LEFT,
+        level="least",
     ),
     Counter(
         "budget_team_hours",
         "litellm_team_budget_remaining_hours_metric",
         "Hours until a team's budget begins anew",
         _TEAM,
-        **_LEFT,
+        level="least",
     ),
 )

@@ -20,7 +20,8 @@ from services.domain.litellm.settings import Budget, Grouped, Value
 from services.domain.litellm.yamltree import Node, entry, keys, seen, value
 from services.errors import Refused
 
-ROUTER, LITELLM = "router_settings", "litellm_settings"
+ROUTER, LITELLM, GENERAL = "router_settings", "litellm_settings", "general_settings"
+MOCKS = "dangerously_allow_mock_testing_request_params"
 KINDS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """Lists of rules: for any error, for a prompt too long, for a refusal by content policy."""
 DEFAULTS = "default_fallbacks"
@@ -63,7 +64,7 @@ class Deployment:
     position. ``order_in`` is where its order stands. ``base`` is the host it calls, ``provider`` such as "openai".
     ``timeout`` in seconds. ``blocked`` is ``model_info.blocked``: the router leaves it out of rotation (1.106).
     ``priority`` is whether ``model_info.priority`` is given, which nothing reads; ``tier`` is ``model_info.tier``.
-    Prices in USD per token.
+    ``mode`` is ``model_info.mode``, such as "chat" or "embedding", "" where it is not given. Prices in USD per token.
     """
 
     key: str
@@ -80,6 +81,7 @@ class Deployment:
     blocked: bool = False
     priority: bool = False
     tier: str = ""
+    mode: str = ""
     input_usd: float | None = None
     output_usd: float | None = None
 
@@ -113,8 +115,9 @@ class Config:
     ``rules`` are all rules in the order of the text, those hidden by another section too. ``defaults`` by section;
     ``defaults_text`` sections where they are one word instead of a list. ``numbers`` as in :data:`NUMBERS`.
     ``settings`` are those of :mod:`services.domain.litellm.settings` that are set, ``unusable`` those set to something
-    LiteLLM cannot use. ``unread`` are keys LiteLLM does not read, ``bare`` list items "os.environ/…" it does not
-    resolve, ``literals`` places of keys in clear text: paths in words.
+    LiteLLM cannot use. ``mocks`` is whether requests may ask for a failure (:data:`MOCKS`). ``unread`` are keys LiteLLM
+    does not read, ``bare`` list items "os.environ/…" it does not resolve, ``literals`` places of keys in clear text:
+    paths in words.
     """
 
     deployments: tuple[Deployment, ...] = ()
@@ -128,6 +131,7 @@ class Config:
     routing_groups: tuple[Grouped, ...] = ()
     unusable: tuple[str, ...] = ()
     router_keys: tuple[str, ...] = ()
+    mocks: bool = False
     unread: tuple[str, ...] = ()
     bare: tuple[str, ...] = ()
     literals: tuple[str, ...] = ()
@@ -218,6 +222,7 @@ def read(text: str) -> Config:
         routing_groups=settings_of.grouped(router),
         unusable=settings_of.wrong(router),
         router_keys=tuple(keys(router)),
+        mocks=_true(entry(entry(root, GENERAL), MOCKS)),
         unread=tuple(litellm_scan.unread(root)),
         bare=tuple(litellm_scan.bare(root)),
         literals=tuple(litellm_scan.literals(root)),
@@ -253,6 +258,7 @@ def _deployments(listed: Node | None) -> tuple[Deployment, ...]:
                 blocked=_true(entry(info, "blocked")),
                 priority=entry(info, "priority") is not None,
                 tier=_text(entry(info, "tier")),
+                mode=_text(entry(info, "mode")),
                 input_usd=_number(entry(params, "input_cost_per_token"), entry(info, "input_cost_per_token")),
                 output_usd=_number(entry(params, "output_cost_per_token"), entry(info, "output_cost_per_token")),
             )

@@ -4,7 +4,7 @@ A figure is of a *workload*: all its replicas together, over the steps in which 
 seen nothing is known; 0 was measured.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -77,7 +77,7 @@ TREND = {
 
 
 PODS = ("cluster", "namespace", "pod", "workload", "team", "pool", "model", "node", "equivalents")
-"""What is needed of the pods of a fleet: ``model`` is that of their GPUs, ``equivalents`` are what they hold of them."""
+"""What is needed of the pods of a fleet: ``model`` is that of their GPUs, ``equivalents`` what they hold."""
 
 
 def known(pods: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
@@ -91,13 +91,14 @@ def known(pods: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
     if gone.empty:
         return have
     owners = have.drop_duplicates(["cluster", "namespace", "workload"])
-    names = {key: mine for key, mine in owners.groupby(["cluster", "namespace"])}
+    names = dict(list(owners.groupby(["cluster", "namespace"])))
     rows = []
     for cluster, namespace, pod in gone.itertuples(index=False):
         mine = names.get((cluster, namespace))
-        fits = [] if mine is None else [n for n, name in enumerate(mine["workload"]) if pod.startswith(f"{name}-")]
+        names_of = [] if mine is None else [str(name) for name in mine["workload"]]
+        fits = [place for place, name in enumerate(names_of) if pod.startswith(f"{name}-")]
         if mine is not None and fits:
-            owner = mine.iloc[max(fits, key=lambda place: len(mine["workload"].iat[place]))]
+            owner = mine.iloc[max(fits, key=lambda place: len(names_of[place]))]
             rows.append(
                 (cluster, namespace, pod, owner["workload"], owner["team"], owner["pool"], owner["model"], "", np.nan)
             )
@@ -219,15 +220,16 @@ def _times(told: pd.DataFrame, pods: pd.DataFrame) -> dict[tuple[str, ...], dict
     sums = mine.groupby([*KEY, "le"])["value"].sum()
     found = {}
     for at, rows in sums.groupby(level=list(KEY)):
+        key = tuple(str(part) for part in (at if isinstance(at, tuple) else (at,)))
         buckets = {str(bound): float(n) for bound, n in zip(rows.index.get_level_values("le"), rows, strict=True)}
         half, most = quantile(buckets, 0.5), quantile(buckets, 0.95)
         if half is not None and most is not None:
-            found[tuple(at)] = {"p50": half.value, "p95": most.value}
+            found[key] = {"p50": half.value, "p95": most.value}
     return found
 
 
-def _joined(names: "pd.Series | object") -> str:
-    return ", ".join(sorted({str(one) for one in names if one}))  # type: ignore[attr-defined]
+def _joined(names: Iterable[object]) -> str:
+    return ", ".join(sorted({str(one) for one in names if one}))
 
 
 def _common(names: pd.Series) -> str:

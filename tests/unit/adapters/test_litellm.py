@@ -1,8 +1,13 @@
 """The LiteLLM adapter against a server that answers as versions 1.106 and 1.72 do."""
 
+import contextlib
 import json
+import logging
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,10 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from services.adapters import keyed_http
+from services.adapters import keyed_http, litellm
 from services.adapters.litellm import LiteLLMGateway
 from services.errors import Forbidden, Rejected, SourceError, SourceUnavailable
-from services.ports import Tier
+from services.ports import Answered, Tier, Trial
 from services.settings.access import GatewayAccess
 from tests.conftest import NOW
 
@@ -42,7 +47,10 @@ MODELS = [
 
 
 class Server:
-    """Answers by path (and ``fallback_type``); keeps what was asked."""
+    """Answers by path (and ``fallback_type``); keeps what was asked.
+
+    A POST is answered with ``posted``: status, body, headers; None breaks the connection off.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {
@@ -53,6 +61,9 @@ class Server:
             "/v1/models content_policy": (200, listed(chat=[])),
             "/fallback/%2A": (200, {"fallback_models": ["small"]}),
         }
+        self.posted: tuple[int, Any, dict[str, str]] | None = (200, {"choices": []}, {})
+        self.bodies: list[dict[str, Any]] = []
+        self.slow_s = 0.0
         self.asked: list[str] = []
         self.keys: set[str | None] = set()
         server = self
@@ -69,6 +80,24 @@ class Server:
                 self.send_header("Content-Length", str(len(raw)))
                 self.end_headers()
                 self.wfile.write(raw)
+
+            def do_POST(self) -> None:
+                server.asked.append(self.path)
+                server.keys.add(self.headers.get("Authorization"))
+                server.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                time.sleep(server.slow_s)
+                if server.posted is None:
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                status, body, headers = server.posted
+                raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(raw))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # of a 200 the body is not read
+                    self.wfile.write(raw)
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -189,3 +218,101 @@ def test_a_proxy_that_is_away_is_told_since_when(server: Server) -> None:
 def test_the_address_is_shown_without_its_credentials() -> None:
     gateway = LiteLLMGateway("LiteLLM", GatewayAccess("http://u:p@127.0.0.1:9/base/"), clock=lambda: NOW)
     assert gateway.probe().address == "http://127.0.0.1:9/base"
+
+
+TRIAL = Trial("chat", {"mock_testing_fallbacks": True}, "Answer with OK.", 5, "rehearsal")
+
+
+def test_a_test_request_is_what_was_asked_for_and_its_headers_are_the_answer(server: Server) -> None:
+    server.posted = (200, {"choices": ["secret words"]}, {
+        "x-litellm-model-id": "cloud", "x-litellm-model-group": "large", "x-litellm-attempted-fallbacks": "1",
+        "x-litellm-attempted-retries": "2", "x-litellm-response-cost": "1.5e-05",
+    })  # fmt: skip
+    answer = server.gateway().send(TRIAL)
+    assert replace(answer, seconds=0.0) == Answered("cloud", "large", 200, "", 1, 2, 1.5e-5)
+    assert answer.seconds > 0
+    assert server.asked == ["/v1/chat/completions"]
+    assert server.bodies == [{
+        "model": "chat", "messages": [{"role": "user", "content": "Answer with OK."}], "max_tokens": 5,
+        "cache": {"no-cache": True, "no-store": True}, "metadata": {"tags": ["rehearsal"]},
+        "mock_testing_fallbacks": True,
+    }]  # fmt: skip
+    server.gateway().send(replace(TRIAL, tag="", flags={}))
+    assert server.bodies[1].keys() == {"model", "messages", "max_tokens", "cache"}
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "field", "read"),
+    [
+        ("x-litellm-response-cost", "None", "usd", None),
+        ("x-litellm-response-cost", "nan", "usd", None),
+        ("x-litellm-response-cost", "-1", "usd", None),
+        ("x-litellm-response-cost", "1e999", "usd", None),
+        ("x-litellm-attempted-fallbacks", "-1", "fallbacks", None),
+        ("x-litellm-attempted-retries", "9" * 400, "retries", None),
+        ("x-litellm-model-id", "x" * 4000, "id", "x" * 200),
+    ],
+)
+def test_headers_are_bounded_and_what_is_no_number_is_not_there(
+    server: Server, header: str, value: str, field: str, read: Any
+) -> None:
+    server.posted = (200, {}, {header: value})
+    assert getattr(server.gateway().send(TRIAL), field) == read
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (503, {"error": {"message": "sk-9 upstream", "type": "ServiceUnavailableError", "code": "503"}}, "Service"),
+        (429, {"error": {"message": "sk-9", "type": "None", "code": "429"}}, "429"),
+        (500, {"error": "sk-9"}, "500"),
+        (500, {"error": {"type": "two sk-9 words", "code": 7}}, "500"),
+        (401, b"<html>sk-9</html>", "401"),
+        (400, {"error": {"message": "set `general_settings.dangerously_allow_mock_testing_request_params`"}}, "Mock"),
+    ],
+)
+def test_a_refusal_is_an_answer_of_nobody_sent_once_and_told_by_its_class(
+    server: Server, caplog: pytest.LogCaptureFixture, status: int, body: Any, error: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.posted = (status, body, {"x-litellm-model-id": "own", "Retry-After": "0"})
+    answer = server.gateway().send(TRIAL)
+    assert (answer.id, answer.group, answer.status) == ("", "", status)
+    assert answer.error.startswith(error)
+    assert len(server.bodies) == 1
+    assert "sk-9" not in repr(answer) + caplog.text
+
+
+def test_of_a_refusal_without_end_only_its_beginning_is_read(server: Server) -> None:
+    server.posted = (500, b"x" * (keyed_http.MAX_REFUSAL_BYTES * 40), {})
+    assert server.gateway().send(TRIAL).error == "500"
+
+
+def test_a_connection_that_breaks_is_told_and_nothing_is_sent_again(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    gateway = server.gateway(key=SecretStr("sk-hidden"))
+    gateway.send(TRIAL)  # the connection is kept
+    server.posted = None
+    with pytest.raises(SourceUnavailable, match="cannot be reached") as error:
+        gateway.send(TRIAL)
+    assert len(server.bodies) == 2
+    assert "sk-hidden" not in str(error.value) + error.value.hint + caplog.text
+
+
+def test_a_redirect_of_a_test_request_is_refused_and_not_followed(server: Server) -> None:
+    server.posted = (307, {}, {"Location": "/elsewhere"})
+    with pytest.raises(SourceUnavailable, match="sends us to another address"):
+        server.gateway().send(TRIAL)
+    assert server.asked == ["/v1/chat/completions"]
+
+
+def test_an_answer_that_takes_too_long_is_told_and_not_asked_for_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(litellm, "ANSWER_WITHIN_S", 0.05)
+    server.slow_s = 0.5
+    with pytest.raises(SourceUnavailable, match="did not answer in time"):
+        server.gateway().send(TRIAL)
+    assert len(server.bodies) == 1
