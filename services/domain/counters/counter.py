@@ -13,9 +13,9 @@ class Counter:
 
     ``level`` says what is wanted of a level over a step: its ``mean``, its ``peak``, or the ``least`` of what processes
     saw last, where each tells its own view; "" is a counter. ``parts`` are labels of parts of a process whose levels
-    add up; what tells the same part twice counts once. ``also`` are names of the same thing in other engines and versions,
-    best first: of each process the first that is there counts. ``dimensions``: the columns of an answer, each with the
-    labels it is taken from.
+    add up; what tells the same part twice counts once. ``also`` are names of the same thing in other engines and
+    versions, best first: of each process the first that is there counts. ``dimensions``: the columns of an answer, each
+    with the labels it is taken from.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """What the numbers of a workload that serves say of its batch settings.
 
 Saturation comes in two kinds that want opposite settings. A full KV cache makes requests wait or begin anew however
-many may run; a bound on running requests makes them wait while the cache has room. Slack is a fleet of replicas of which
-fewer would do at the busiest moment that was seen.
+many may run; a bound on running requests makes them wait while the cache has room. Slack is a fleet of replicas of
+which fewer would do at the busiest moment that was seen.
 """
 
 import math
