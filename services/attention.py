@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pandas as pd
 
-from services import audit, fleet, metrics, sharing, utilisation
+from services import audit, fleet, metrics, serving, sharing, utilisation
 from services.alerts import read as alerts
 from services.breakers import board as breakers
 from services.cost import budgets, waste
@@ -42,6 +42,7 @@ _OF_OWNERS = frozenset(
         "budget",
         "anomaly",
         "fallback",
+        "serving",
     }
 )
 """Kinds of key that speak of somebody's workload; the others are about hardware or the console."""
@@ -60,7 +61,7 @@ def read(sources: Sources, scope: Scope) -> Reading[list[Finding]]:
     if kept.value is not None:
         found = [*headroom_findings.offered(found, kept.value), *headroom_findings.cold(kept.value, scope.range)]
     found += [*sharing.findings(sources, scope), *_gateways(sources, scope), *budgets.findings(sources, scope)]
-    found += _breakers(sources, scope)
+    found += [*_breakers(sources, scope), *serving.attention(sources, scope)]
     found += _fallen(sources, scope, {} if kept.value is None else headroom_findings.fixes(kept.value))
     if scope.sees.whole and changed.value is not None:
         found += operation_findings.stopped(changed.value, pd.Timestamp(sources.now()))

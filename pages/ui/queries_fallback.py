@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from services import runtime
+from services import serving as engines
 from services.actions import rehearsals
 from services.domain.scope import Scope
 from services.fallback import board as fallback
@@ -11,6 +12,7 @@ from services.fallback import budgets as budgets_of
 from services.fallback import read, tiers
 from services.fallback.board import Board, Summary
 from services.reading import Reading
+from services.serving import Board as Engines
 
 _LIVE = {"ttl": "15s", "max_entries": 32, "show_spinner": False, "refresh_mode": "background"}
 
@@ -61,3 +63,9 @@ def attempts(mode: str, cluster: str, range_name: str) -> Reading[pd.DataFrame]:
 def breakers(mode: str, cluster: str, range_name: str, cooldown_s: float) -> Reading[pd.DataFrame]:
     """Which deployments each replica of the proxy left out."""
     return tiers.state(runtime.current(), cluster, range_name, cooldown_s)
+
+
+@st.cache_data(**_LIVE)
+def serving(mode: str, scope: Scope) -> Reading[Engines]:
+    """Inference engines of a scope."""
+    return engines.board(runtime.current(), scope)

@@ -68,6 +68,13 @@ SECTIONS: dict[str, tuple[Entry, ...]] = {
             "fallback",
             "How often do your own GPUs not answer, why, and what does that cost?",
         ),
+        Entry(
+            "pages/observe/serving.py",
+            "Serving",
+            ":material/forum:",
+            "serving",
+            "How full and how fast are the engines that serve models, and are they set well?",
+        ),
     ),
     "Operate": (
         Entry(

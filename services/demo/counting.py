@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from services.demo import mesh
+from services.demo import engines, mesh
 from services.demo.gateway_counts import Counts
-from services.demo.gateway_traffic import Answered, Traffic
+from services.demo.gateway_traffic import Answered, Traffic, full_rps
 from services.demo.lanes import RUN
 from services.demo.names import pod_names
 from services.demo.noise import Floats, Ints
@@ -40,6 +41,16 @@ class Steps:
         return np.asarray(np.bincount(self.step[part], values, len(self.ends)), np.float64)
 
 
+class Replica(NamedTuple):
+    """A pod of a served model: 1 in minutes in which it is ``ready``, and requests a second it is ``full`` at."""
+
+    cluster: str
+    namespace: str
+    pod: str
+    ready: Floats
+    full: float
+
+
 class Counting:
     """Counters of one cluster of the world over some steps."""
 
@@ -57,6 +68,8 @@ class Counting:
             return self._table(counter, self._budgets())
         if counter.id.startswith("engine_"):
             return self._table(counter, self._engines(counter.id))
+        if counter.id.startswith("serving_"):
+            return self._table(counter, self._serving(counter))
         if counter.id.startswith("mesh_"):
             return self._table(counter, self._mesh(counter))
         return frames.empty(counter.columns)
@@ -122,6 +135,63 @@ class Counting:
 
     def _engines(self, counter: str) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
         """By model, namespace and pod: ready replicas share what their workload is sent equally."""
+        rows: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
+        everywhere = np.arange(len(self._steps.minutes))
+        for (workload, model), tokens in self._sent(counter).items():
+            replicas = list(self._replicas(workload))
+            each = tokens / np.maximum(np.sum([one.ready for one in replicas], axis=0), 1)
+            for one in replicas:
+                if one.cluster == self._cluster:
+                    there = self._steps.sums(everywhere, one.ready)
+                    _add(rows, (model, one.namespace, one.pod), self._steps.sums(everywhere, each * one.ready), there)
+        return rows
+
+    def _serving(self, counter: Counter) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
+        """By model, namespace and pod, and of times by their upper bound; a level as its counter wants it."""
+        name = counter.id.removeprefix("serving_")
+        if name.endswith("_tokens"):
+            return self._engines(counter.id)
+        rows: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
+        tokens = self._sent("engine_completion_tokens") if name == "each_token" else {}
+        for (workload, model), requests in self._sent("requests").items():
+            replicas = list(self._replicas(workload))
+            ready = np.maximum(np.sum([one.ready for one in replicas], axis=0), 1)
+            each = requests / ready
+            timed = np.round(tokens.get((workload, model), requests) / ready)
+            for one in replicas:
+                if one.cluster != self._cluster:
+                    continue
+                load, labels = engines.of_room(each, one.full), (model, one.namespace, one.pod)
+                if name in engines.BOUNDS:
+                    for bound, values in engines.buckets(name, load, timed):
+                        self._replica(rows, (*labels, bound), values, one.ready)
+                elif counter.gauge:
+                    self._replica(rows, labels, engines.level(name, load), one.ready, counter.level)
+                else:
+                    values = each if name == "finished" else engines.preemptions(load)
+                    self._replica(rows, labels, values, one.ready)
+        return rows
+
+    def _replica(
+        self,
+        rows: dict[tuple[str, ...], tuple[Floats, Floats]],
+        labels: tuple[str, ...],
+        values: Floats,
+        ready: Floats,
+        level: str = "",
+    ) -> None:
+        """Add a row: the sum of each step, or its mean or peak over the minutes in which the replica was ready."""
+        everywhere = np.arange(len(ready))
+        there, amount = self._steps.sums(everywhere, ready), self._steps.sums(everywhere, values * ready)
+        if level == "mean":
+            amount = amount / np.maximum(there, 1)
+        elif level == "peak":
+            amount = np.zeros(len(self._steps.ends))
+            np.maximum.at(amount, self._steps.step, values * ready)
+        rows[labels] = amount, there
+
+    def _sent(self, counter: str) -> dict[tuple[str, str], Floats]:
+        """What each workload and model on own GPUs was sent, minute by minute: tokens of a counter, or requests."""
         minutes = self._steps.minutes
         sent: dict[tuple[str, str], Floats] = {}
         for plan in self._world.scenario.gateways:
@@ -130,19 +200,10 @@ class Counting:
                 if one.by.self_hosted:
                     tokens = sent.setdefault((traffic.upstream(one.by), _model(one)), np.zeros(len(minutes)))
                     tokens[one.part] += one.requests * _each(counter, one)
-        rows: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
-        for (workload, model), tokens in sent.items():
-            replicas = list(self._replicas(workload))
-            each = tokens / np.maximum(np.sum([ready for _, _, _, ready in replicas], axis=0), 1)
-            for cluster, namespace, pod, ready in replicas:
-                if cluster == self._cluster:
-                    everywhere = np.arange(len(minutes))
-                    there = self._steps.sums(everywhere, ready)
-                    _add(rows, (model, namespace, pod), self._steps.sums(everywhere, each * ready), there)
-        return rows
+        return sent
 
-    def _replicas(self, workload: str) -> Iterator[tuple[str, str, str, Floats]]:
-        """Cluster, namespace and name of each pod of a served language model, and 1 in minutes in which it is ready."""
+    def _replicas(self, workload: str) -> Iterator[Replica]:
+        """Pods of a served language model."""
         minutes = self._steps.minutes
         for site in (seen(one, self._until) for one in self._world.sites.values()):
             works = {work.index: work for work in site.works if work.plan.llm and work.plan.name == workload}
@@ -152,7 +213,8 @@ class Counting:
             for name, index, begin, end in zip(
                 pod_names(site, pods), pods.work.tolist(), pods.ready.tolist(), ended.tolist(), strict=True
             ):
-                yield site.name, works[index].namespace, name, ((minutes >= begin) & (minutes < end)).astype(np.float64)
+                ready = ((minutes >= begin) & (minutes < end)).astype(np.float64)
+                yield Replica(site.name, works[index].namespace, name, ready, full_rps(works[index]))
 
 
 def _callers(one: Answered) -> Iterator[tuple[str, str, Floats]]:

@@ -163,9 +163,14 @@ def _room(site: Site, name: str, minutes: Ints, span: tuple[int, int]) -> Floats
     pods = site.pods(*span) if works else None
     for work, demand in works:
         if pods is not None and demand is not None:
-            full = demand.peak_rps / (work.plan.most * PEAK_LOAD)
-            room = room + site.serving(work, pods, minutes) * (full * FULL * 60.0)
+            room = room + site.serving(work, pods, minutes) * (full_rps(work) * FULL * 60.0)
     return room
+
+
+def full_rps(work: Work) -> float:
+    """Requests a second at which a replica is wholly busy."""
+    demand = work.plan.demand
+    return 0.0 if demand is None else demand.peak_rps / (work.plan.most * PEAK_LOAD)
 
 
 @lru_cache(maxsize=16)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import msgspec
 
-from services.demo import daemonobjects, exporter, gateway_objects, manifests, names, podstatus
+from services.demo import daemonobjects, engines, exporter, gateway_objects, manifests, names, podstatus
 from services.demo.moment import Moment, NodeFacts, PodFacts, controller, instant, meta
 from services.demo.names import uid
 from services.demo.podstatus import MISSING_IMAGE
@@ -28,6 +28,8 @@ from services.domain.objects import (
     Waiting,
 )
 
+_ENGINES = ("vllm", "chat-serve")
+"""Images of inference engines; embeddings are served by other means."""
 _SYSTEM_S = 25  # from a DaemonSet pod's creation to its readiness
 
 
@@ -215,6 +217,7 @@ def _container(work: Work, name: str, resources: Resources) -> Container:
         image=name,
         image_pull_policy="Always" if plan.always else "IfNotPresent",
         resources=resources,
+        args=list(engines.ARGUMENTS) if work.plan.llm and plan.image in _ENGINES else None,
         startup_probe=Probe(period_seconds=STARTUP_PERIOD_S, failure_threshold=120)
         if "startup" in plan.probes
         else None,

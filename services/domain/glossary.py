@@ -45,6 +45,11 @@ GLOSSARY: dict[str, str] = {
     "Lost": "Requests that nobody answered, as every tier failed. What a client did wrong is refused, not lost.",
     "Left out": "After too many failures a proxy sends a deployment nothing for the cooldown time: its circuit "
     "breaker.",
+    "Running": "Requests an engine works at together, in one batch; the others wait for room in it.",
+    "KV cache": "GPU memory in which an engine keeps what it has read and written of each request. When it is full, "
+    "requests wait or begin anew.",
+    "First token": "How long a request waits for the first piece of its answer.",
+    "Begun anew": "Requests that had to give their KV cache back and be read again: preemptions.",
     "Fallback": "The group the gateway turns to when every tier of the first one failed.",
     "Closed": "Free, but its node is cordoned or not ready.",
     "Out of use": "In capacity but not allocatable (unhealthy), or expected and not even advertised (missing).",

@@ -7,6 +7,7 @@ from typing import cast
 import pandas as pd
 
 from services import metrics, snapshots
+from services import serving as engines
 from services.domain import frames
 from services.domain.cost import TICKS
 from services.domain.fallback.reasons import BEFORE, Evidence, Serving
@@ -59,6 +60,7 @@ def gathered(sources: Sources, of: Serving, begin: datetime, end: datetime) -> E
         xids=_xids(sources, source, held, since, end),
         ended=_ended(source, of, since, end),
         free=free,
+        engine=engines.strain(sources, source, of.namespace, of.workload, since, end),
     )
 
 

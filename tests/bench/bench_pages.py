@@ -36,6 +36,7 @@ VIEWS = [
     ("sharing", {"share_pool": "demo-west/l4-notebooks", "share_layout": "time-slicing-2"}),
     ("fallback", {}),
     ("fallback", {"range": "7d"}),
+    ("serving", {}),
     ("breakers", {}),
     ("fallback-edit", {}),
     ("fallback-edit", {"fallback_group": "summarise"}),

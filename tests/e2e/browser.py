@@ -21,6 +21,7 @@ TITLES = {
     "/headroom": "Headroom",
     "/sharing": "Sharing",
     "/fallback": "Fallback",
+    "/serving": "Serving",
     "/fallback-edit": "Chains",
     "/breakers": "Breakers",
     "/cost": "Cost",

@@ -18,6 +18,7 @@ LOOK_FOR = {
     "Headroom": ["By pool", "Keep units warm"],
     "Sharing": ["By pool"],
     "Fallback": ["Over time", "In figures"],
+    "Serving": ["Replicas", "In figures"],
     "Chains": ["Model groups"],
     "Breakers": ["Hosts without a rule"],
     "Cost": [],

@@ -77,6 +77,7 @@ LINKS = {
     "sharing": {"share_pool": f"{EVIL}/{EVIL}"},
     "startup": {"start_workload": f"{EVIL}/{EVIL}", "start": f"{EVIL}/{EVIL}"},
     "fallback": {"cluster": EVIL, "fallback_group": EVIL, "fallback_split": EVIL},
+    "serving": {"serving_workload": f"{EVIL}/{EVIL}"},
     "fallback-edit": {"cluster": EVIL},
     "breakers": {"cluster": EVIL},
     "cost": {"cost_in": f"team:{quote(EVIL)}", "cost_card": EVIL, "cost_by": EVIL},
@@ -92,7 +93,7 @@ RECORDED = ("startup", "cost", "budgets", "savings", "books", "audit", "alerts")
 """Pages that read the record; here is none: tests/pages/test_hostile_record.py has one."""
 GATEWAYS = ("fallback", "fallback-edit", "breakers")
 """Pages about gateways; here is none: tests/pages/test_hostile_gateway.py has one."""
-MAY_NAME_NOBODY = (*RECORDED, *GATEWAYS, "utilisation", "workloads", "headroom", "sharing", "prices")
+MAY_NAME_NOBODY = (*RECORDED, *GATEWAYS, "serving", "utilisation", "workloads", "headroom", "sharing", "prices")
 """Pages on which nothing of this estate has a name to show, in one of the two cases."""
 ASK_NO_METRICS = (*RECORDED, *GATEWAYS, "headroom", "sharing", "prices")
 

@@ -206,10 +206,10 @@ def _engine(burst: Burst, serving: Serving, engine: pd.DataFrame | None) -> Iter
     waiting, cache = inside["waiting"].max(), inside["cache"].max()
     if cache >= FULL_CACHE:
         at = inside.sort_values("cache")["at"].iloc[-1].to_pydatetime()
-        yield Sign("cache", f"its KV cache was {cache:.0%} full".replace("%", " %"), at, "serving", _workload(serving))
+        yield Sign("cache", f"its KV cache was {cache:.0%} full".replace("%", " %"), at, "serving", _served(serving))
     if waiting >= LONG_QUEUE:
         at = inside.sort_values("waiting")["at"].iloc[-1].to_pydatetime()
-        yield Sign("queue", f"{waiting:,.0f} requests waited in {serving.workload}", at, "serving", _workload(serving))
+        yield Sign("queue", f"{waiting:,.0f} requests waited in {serving.workload}", at, "serving", _served(serving))
 
 
 FULL_CACHE = 0.9
@@ -220,6 +220,10 @@ LONG_QUEUE = 10.0
 
 def _workload(serving: Serving) -> dict[str, str]:
     return {"cluster": serving.cluster, "ns": serving.namespace}
+
+
+def _served(serving: Serving) -> dict[str, str]:
+    return {**_workload(serving), "serving_workload": f"{serving.namespace}/{serving.workload}"}
 
 
 def _named(noun: str, names: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ def _saturated(now: Measured, settings: Mapping[str, Setting]) -> Iterator[Advic
 
 def _slack(now: Measured, settings: Mapping[str, Setting]) -> Iterator[Advice]:
     bound = _number(settings, "sequences")
-    if now.replicas < 2 or math.isnan(now.running_peak) or math.isnan(now.cache_peak) or now.waiting_peak > 0:
+    if not now.replicas >= 2 or math.isnan(now.running_peak) or math.isnan(now.cache_peak) or not now.waiting_peak <= 0:
         return
     load = max(now.cache_peak, now.running_peak / now.replicas / bound if bound else 0.0)
     enough = max(math.ceil(now.replicas * load / SPARE), 1)
