@@ -141,13 +141,25 @@ def test_growth_has_its_columns_and_lies_at_the_ends_of_whole_steps(metrics, cou
     assert (frame["value"] >= 0).all()
 
 
-@pytest.mark.parametrize("counter", COUNTERS)
+@pytest.mark.parametrize("counter", [name for name, one in COUNTERS.items() if not one.gauge])
 def test_growth_in_parts_adds_up_to_the_whole(metrics, counter):
     names, middle = list(COUNTERS[counter].dimensions), END - SPAN / 2
     whole = metrics.grown(counter, END - SPAN, END, SPAN).frame.set_index(names)["value"]
     parts = [metrics.grown(counter, *span, STEP).frame for span in ((END - SPAN, middle), (middle, END))]
     summed = pd.concat(parts).groupby(names)["value"].sum()
     assert summed.to_dict() == pytest.approx(whole.to_dict())
+
+
+@pytest.mark.parametrize("counter", [name for name, one in COUNTERS.items() if one.level in ("mean", "peak")])
+def test_a_level_over_the_whole_lies_within_its_parts_and_a_peak_is_the_highest(metrics, counter):
+    names = list(COUNTERS[counter].dimensions)
+    whole = metrics.grown(counter, END - SPAN, END, SPAN).frame.set_index(names)["value"]
+    parts = metrics.grown(counter, END - SPAN, END, STEP).frame.groupby(names)["value"]
+    assert set(whole.index) == set(parts.max().index)
+    if COUNTERS[counter].level == "peak":
+        assert parts.max().to_dict() == pytest.approx(whole.to_dict())
+    assert (whole.sort_index() <= parts.max().sort_index() + 1e-9).all()
+    assert (whole.sort_index() >= parts.min().sort_index() - 1e-9).all()
 
 
 def test_nothing_grows_in_no_time_and_parts_of_minutes_are_refused(metrics):

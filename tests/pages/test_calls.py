@@ -16,7 +16,7 @@ from tests.conftest import NOW
 from tests.pages.opening import opened, rerun
 
 COLD = {
-    "overview": {"instant": 11, "range": 1, "coverage": 1},
+    "overview": {"instant": 11, "range": 1, "coverage": 1, "grown": 1},
     "utilisation": {"instant": 13, "range": 1, "coverage": 1},
     "workloads": {"instant": 2},
     "sources": {"instant": 9, "probe": 2, "coverage": 1, "api_groups": 1},
