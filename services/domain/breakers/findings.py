@@ -19,7 +19,7 @@ def stale(cluster: str, rules: Sequence[Rule], lints: Mapping[tuple[str, str], S
         where = {"cluster": cluster, "namespace": rule.namespace, "name": rule.name, "host": rule.host}
         fix = Fix(ACTION, "Replace consecutiveErrors", {**where, "replace_errors": True}) if old else None
         yield Finding(
-            key=f"breaker/{cluster}/{rule.namespace}/{rule.name}",
+            key=f"circuit/{cluster}/{rule.namespace}/{rule.name}",
             kind="Circuit breaker without effect" if old else "Circuit breaker",
             severity=found[0].severity,
             title=f"{rule.namespace}/{rule.name}: {found[0].says}",

@@ -73,8 +73,8 @@ def test_a_finding_of_the_overview_does_not_name_it_either() -> None:
     given = with_rule(demo_sources(), "search-prod", "mine", "api.example.com")
     found = attention.read(with_rule(given, "ai-gateway", "hush", "api.example.com"), Scope(sees=SEARCH)).value
     assert found is not None
-    mine = {one.key: one for one in found if one.key.startswith("breaker/")}
-    assert sorted(mine) == ["breaker/demo-west/search-prod/embed", "breaker/demo-west/search-prod/mine"]
+    mine = {one.key: one for one in found if one.key.startswith("circuit/")}
+    assert sorted(mine) == ["circuit/demo-west/search-prod/embed", "circuit/demo-west/search-prod/mine"]
     assert "Another rule, of a namespace hidden here, names the same host" in mine[max(mine)].title
     assert "hush" not in repr(mine)
 

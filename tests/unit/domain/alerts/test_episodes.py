@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from services.domain.alerts import Channel, Episode, made_of, topic
 from services.domain.alerts.episodes import turned
 from services.domain.findings import Severity
@@ -55,6 +57,21 @@ def test_while_a_source_is_silent_nothing_goes_missing() -> None:
 def test_a_finding_is_the_same_after_a_day_in_which_nobody_looked() -> None:
     known = {"a": Episode("a", NOW - timedelta(days=1))}
     assert turned(known, ["a"], NOW, whole=True).written == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "about"),
+    [
+        ("fallback/east/chat", "fallback"),
+        ("circuit/east/chat/web", "fallback"),
+        ("serving/east/ml/chat/cache", "fallback"),
+        ("llm-budget/east/openai", "money"),
+        ("breaker", "changes"),
+        ("xid/east/n1", "health"),
+    ],
+)
+def test_what_a_finding_is_about_is_told_by_its_key(key: str, about: str) -> None:
+    assert topic(finding(key)) == about
 
 
 def test_the_key_of_an_alert_is_of_channel_finding_and_beginning() -> None:
