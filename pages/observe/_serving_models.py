@@ -72,7 +72,7 @@ def _tiles(page: Page, board: Board) -> None:
         value = None if known.empty else f"{known['tokens_per_s'].sum():,.0f}/s"
         tip = "Tokens all engines of the scope wrote a second, mean over the window."
         finished = rows["finished"].sum(min_count=1)
-        under = "" if math.isnan(finished) else f"{finished:,.0f} requests finished"
+        under = "" if math.isnan(finished) else f"{words.many(finished)} requests finished"
         tiles.tile("Tokens written", value, under, tip=tip)
 
 

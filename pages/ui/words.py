@@ -22,6 +22,15 @@ def gpus(value: float | None) -> str:
     return said if said == DASH else f"{said} GPU" if said == "1" else f"{said} GPUs"
 
 
+def many(value: float | None) -> str:
+    """A count that may be too long for a tile: 99,999 as it is, then 124 k, 16.0 M, 1,204 M."""
+    if value is None or math.isnan(value) or value < 99_999.5:
+        return count(value)
+    if value < 999_500:
+        return f"{value / 1e3:.0f} k"
+    return f"{value / 1e6:,.0f} M" if value >= 99.95e6 else f"{value / 1e6:.1f} M"
+
+
 def counted(number: int, noun: str) -> str:
     """A whole number of things: 1 pod, 1,204 pods."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
@@ -37,12 +46,14 @@ def share(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A ratio that may be small, told exactly enough: 0.06 %, 3.4 %, 12 %."""
+    """A ratio that may be close to nothing or to all, told exactly enough: 0.06 %, 3.4 %, 12 %, 99.5 %, 99.96 %."""
     if value is None or math.isnan(value):
         return DASH
     if 0 < value < 0.0001:
         return "<0.01 %"
-    digits = 2 if 0 < value < 0.01 else 1 if 0 < value < 0.1 else 0
+    if 0.9999 < value < 1:
+        return ">99.99 %"
+    digits = 2 if 0 < value < 0.01 or 0.999 < value < 1 else 1 if 0 < value < 0.1 or 0.99 < value < 1 else 0
     return f"{value:.{digits}%}".replace("%", " %")
 
 

@@ -45,6 +45,24 @@ def test_shares_tell_little_from_nothing(value: float | None, said: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("value", "said"),
+    [(0, "0 %"), (0.00001, "<0.01 %"), (0.0006, "0.06 %"), (0.034, "3.4 %"), (0.12, "12 %"), (0.98, "98 %"),
+     (0.995, "99.5 %"), (0.9996, "99.96 %"), (0.99995, ">99.99 %"), (1, "100 %"), (None, "—"), (math.nan, "—")],
+)  # fmt: skip
+def test_shares_close_to_nothing_or_all_keep_their_digits(value: float | None, said: str) -> None:
+    assert words.percent(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0, "0"), (1204, "1,204"), (99_999, "99,999"), (100_000, "100 k"), (999_499, "999 k"), (999_600, "1.0 M"),
+     (15_995_649, "16.0 M"), (99_960_000, "100 M"), (1.2043e9, "1,204 M"), (None, "—"), (math.nan, "—")],
+)  # fmt: skip
+def test_long_counts_get_short(value: float | None, said: str) -> None:
+    assert words.many(value) == said
+
+
+@pytest.mark.parametrize(
     ("value", "said"), [(0, "$0.00"), (9.5, "$9.50"), (10, "$10"), (2641.92, "$2,642"), (None, "—"), (math.nan, "—")]
 )
 def test_money(value: float | None, said: str) -> None:
