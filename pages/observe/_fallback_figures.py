@@ -8,7 +8,7 @@ from pages.ui import filters, panels, queries, queries_fallback, shell, tables, 
 from pages.ui.shell import Page
 from services.domain.fallback import OUTCOMES
 from services.domain.fallback.causes import CAUSES
-from services.domain.fallback.figures import causes, figures
+from services.domain.fallback.figures import causes, figures, most_affected
 from services.fallback.board import Board
 from services.reading import Absence
 
@@ -60,8 +60,8 @@ def draw(page: Page, cluster: str) -> Board | None:
 
 def _tiles(page: Page, board: Board) -> None:
     row, over = figures(board.routes).iloc[0], page.scope.range
-    groups = figures(board.routes, ["group"]).sort_values("fallback_rate", ascending=False)
-    most = 0.0 if groups.empty else float(groups["fallback_rate"].fillna(0.0).iloc[0])
+    rates = figures(board.routes, ["group"])["fallback_rate"].fillna(0.0)
+    most = 0.0 if rates.empty else float(rates.max())
     grid = st.grid(4, min_column_width=210)
     places = [grid.container(height="stretch") for _ in range(4)]
     with places[0]:
@@ -73,7 +73,7 @@ def _tiles(page: Page, board: Board) -> None:
     with places[2]:
         lost = float(row["lost"])
         under = (
-            f"{words.percent(float(row['lost_rate']))} of {requests(float(row['asked']))}"
+            f"{words.percent(float(row['lost_rate']))} of {words.many(float(row['asked']))}"
             if row["asked"]
             else "none was asked"
         )
@@ -83,9 +83,10 @@ def _tiles(page: Page, board: Board) -> None:
         tiles.tile("Requests lost", requests(lost), under, "red" if lost >= 0.5 else "green", tip)
     with places[3]:
         _paid(board)
-    if most > 0:
-        name = words.plain(str(groups["group"].iloc[0]))
-        st.caption(f":material/fork_right: Worst group: {name}, {words.percent(most)} fell back.")
+    name, share = most_affected(board.routes)
+    if name:
+        told = f"{words.percent(share)} of {words.plain(name)} fell back or were lost"
+        st.caption(f":material/fork_right: Most affected: {told}.")
 
 
 def _rate(rate: float, label: str, worst: float) -> None:
@@ -118,15 +119,11 @@ def _paid(board: Board) -> None:
 
 
 def choose_group(board: Board) -> str:
-    """The group looked at: the link's, else the one with most requests that fell or were lost."""
+    """The group looked at: the link's, else the most affected."""
     names = board.groups
     if not names:
         return ""
-    by_group = figures(board.routes, ["group"])
-    worst = names[0]
-    if len(by_group):
-        bad = by_group["fallen"] + by_group["lost"]
-        worst = str(by_group["group"].iloc[int(bad.to_numpy().argmax())]) if bad.max() > 0 else worst
+    worst = most_affected(board.routes)[0] or names[0]
     chosen = filters.choose("Model group", names, key=GROUP, nothing=f"Most affected: {worst}")
     return chosen if chosen in names else worst
 

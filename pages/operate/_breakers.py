@@ -1,14 +1,16 @@
 """Circuit breakers: rules of the mesh beside cooldowns of gateways, what each did, and what is chosen of them."""
 
+import math
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from pages.operate import _breakers_rule as one
-from pages.ui import filters, panels, queries, shell, tables
+from pages.ui import filters, panels, queries, shell, tables, tiles, words
 from pages.ui.rows import clicked
 from pages.ui.shell import Page
+from services.breakers import board
 from services.breakers.board import ISTIO
 
 C = st.column_config
@@ -48,6 +50,8 @@ def draw(page: Page) -> None:
     if rows.empty:
         panels.nothing("No circuit breakers here", "No rule of the mesh and no gateway is in this scope.")
         return
+    _tiles(page, rows)
+    st.subheader("What breaks off", anchor=False, help="Rules of the mesh, and cooldowns of gateways per model group.")
     row = tables.show(
         rows,
         COLUMNS,
@@ -64,6 +68,42 @@ def draw(page: Page) -> None:
     if not mesh.empty:
         _rule(page, mesh, rows, row)
     one.hosts(page)
+
+
+def _tiles(page: Page, rows: pd.DataFrame) -> None:
+    """What was taken out, what is out now, who was turned away, and how many rules have problems."""
+    over = page.scope.range
+    told = board.once(rows)
+    grid = st.grid(4, min_column_width=210)
+    places = [grid.container(height="stretch") for _ in range(4)]
+    with places[0]:
+        value = told["taken_out"].sum(min_count=1)
+        of_mesh = told.loc[told["by"] == ISTIO, "taken_out"].sum()
+        under = f"{words.many(of_mesh)} by the mesh" if value > 0 else "nothing broke off"
+        tip = "Times a replica or a deployment was taken out, over all proxies; the rest are cooldowns of gateways."
+        _amount(f"Taken out, {over}", value, under, "orange", tip)
+    with places[1]:
+        value = told["out_now"].sum(min_count=1)
+        tip = "Replicas the mesh leaves out, as the mean proxy saw it in the last five minutes. Gateways do not tell."
+        _amount("Out now", value, "replicas of the mesh", "red", tip)
+    with places[2]:
+        value = told[["turned_away", "refused"]].sum(axis=1, min_count=1).sum(min_count=1)
+        tip = "By a full queue, an open breaker, too many retries, or because no replica was healthy."
+        _amount(f"Requests refused, {over}", value, "by the mesh", "red", tip)
+    with places[3]:
+        wrong = rows.loc[rows["wrong"] > 0, ["cluster", "namespace", "name"]].drop_duplicates()
+        mesh = rows.loc[rows["by"] == ISTIO, ["cluster", "namespace", "name"]].drop_duplicates()
+        under = f"of {words.counted(len(mesh), 'rule')}"
+        tip = "Rules of the mesh in which something is wrong; choose one to see what, and to mend it."
+        tiles.tile("Rules with problems", str(len(wrong)), under, "orange" if len(wrong) else "green", tip)
+
+
+def _amount(label: str, value: float, under: str, colour: tiles.Colour, tip: str) -> None:
+    """A tile of something that should be nothing; what nobody counts is a dash."""
+    if math.isnan(value):
+        tiles.tile(label, None, "not counted", tip=tip)
+    else:
+        tiles.tile(label, words.count(value), under, colour if value > 0 else "green", tip)
 
 
 def _rule(page: Page, mesh: pd.DataFrame, rows: pd.DataFrame, row: int | None) -> None:

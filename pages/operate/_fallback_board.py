@@ -1,5 +1,6 @@
 """The first screen: every group's chain, where it was read, and what is wrong with it."""
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.operate import _fallback_pending as pending
-from pages.ui import filters, panels, queries, shell, tables, words
+from pages.ui import filters, panels, queries, shell, tables, tiles, words
 from pages.ui.rows import clicked
 from pages.ui.shell import Page
 from services import runtime
@@ -111,6 +112,40 @@ def chains(page: Page, board: Board) -> str:
     if clicked(row, key=ROW) and row is not None:
         st.session_state[GROUP] = names[row]
     return filters.choose("Model group", names, key=GROUP, nothing="Choose one to see and change its chain")
+
+
+def figures(board: Board) -> None:
+    """Of all groups in the last 24 hours: what first choices answered, what was lost and spent; and the findings."""
+    rows, tiers = _frame(board), board.tiers
+    answered = tiers["requests"].sum(min_count=1)
+    first = tiers.loc[tiers["rank"] == 1, "requests"].sum()
+    grid = st.grid(4, min_column_width=210)
+    places = [grid.container(height="stretch") for _ in range(4)]
+    with places[0]:
+        tip = "Of the requests anybody answered in the last 24 hours, those the first tier of their group answered."
+        value = words.percent(first / answered) if answered > 0 else None
+        under = f"of {words.many(answered)} requests" if answered > 0 else "no request is counted"
+        tiles.tile("First choice, 24h", value, under, tip=tip)
+    with places[1]:
+        lost = rows["unanswered"].sum(min_count=1)
+        tip = "Requests of the last 24 hours that nobody answered."
+        under = "in the last 24 hours" if board.counted else "not counted"
+        tiles.tile("Lost", f"{lost:,.0f}" if board.counted else None, under, "red" if lost > 0 else "green", tip)
+    with places[2]:
+        spent = rows["spent_usd"].sum(skipna=False)
+        tip = "Of the last 24 hours, by the gateway's own prices; own GPUs are on the Cost page."
+        under = "a deployment has no price" if math.isnan(spent) and board.counted else "at providers, 24 hours"
+        tiles.tile("Spend", words.money(spent) if board.counted else None, under, tip=tip)
+    with places[3]:
+        critical, warnings = (
+            sum(1 for one in board.lints if one.severity is severity)
+            for severity in (Severity.CRITICAL, Severity.WARNING)
+        )
+        said = [f"{critical} critical"] if critical else []
+        said += [words.counted(warnings, "warning")] if warnings else []
+        colour: tiles.Colour = "red" if critical else "orange" if warnings else "green"
+        tip = "What is wrong in the file, or will be; listed below."
+        tiles.tile("Findings", str(len(board.lints)), ", ".join(said) or "nothing urgent", colour, tip)
 
 
 def _frame(board: Board) -> pd.DataFrame:

@@ -5,4 +5,5 @@ from pages.ui import actions, shell
 
 page = shell.page("Breakers")
 _breakers.draw(page)
+shell.glossary("Circuit breaker", "Taken out", "Left out")
 actions.host()

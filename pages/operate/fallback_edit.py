@@ -13,6 +13,7 @@ cluster = overview.choose_gateway(page)
 board = overview.source(page, cluster) if cluster else None
 if board is not None:
     chain.review(board)
+    overview.figures(board)
     st.subheader("Model groups", anchor=False, help="What a request to each group tries, from left to right.")
     group = overview.chains(page, board)
     if group:
@@ -20,4 +21,5 @@ if board is not None:
         rehearse.draw(page, board, group)
     settings.draw(board)
     overview.findings(board, group)
+shell.glossary("Model group", "Fallback", "Lost", "Left out")
 actions.host()

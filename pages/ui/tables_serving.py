@@ -41,7 +41,7 @@ REPLICAS: dict[str, Any] = {
     "pod": C.TextColumn("Pod", pinned=True),
     "gpus": C.NumberColumn("GPUs", format="%.1f", help="GPU equivalents; empty of pods that are gone"),
     **_LOAD,
-    "completion_tokens": C.NumberColumn("Tokens written", format="%.0f"),
+    "completion_tokens": C.NumberColumn("Tokens written", **_NUMBER),
     "preemptions": C.NumberColumn("Begun anew", **_NUMBER),
     "last_at": C.DatetimeColumn("Last seen", format="distance"),
     "node": C.TextColumn("Node"),

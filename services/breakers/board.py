@@ -59,6 +59,28 @@ def board(sources: Sources, scope: Scope) -> Reading[pd.DataFrame]:
     return merged(parts, lambda found: scope.keep(frames.conform(pd.concat(found, ignore_index=True), BREAKERS)))
 
 
+DID = ("taken_out", "blocked", "out_now", "turned_away", "refused")
+
+
+def once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns :data:`DID` of :data:`BREAKERS` with each event in one row: parts of a rule, and rules of a host, share.
+
+    One row per host of the mesh and per group of a gateway. What a rule without a part for the whole host counts is
+    the sum of its subsets, except for refused requests, which are counted by host.
+    """
+    mesh = rows["by"] == ISTIO
+    hosts = [breakers.full(host, space) for host, space in zip(rows["host"], rows["namespace"], strict=True)]
+    told = rows.assign(host=pd.Series(hosts, rows.index).where(mesh, rows["name"] + "/" + rows["host"]))
+    told = told.drop_duplicates(["cluster", "by", "host", "policy"])
+    place = told["policy"]
+    whole = place.isin(["", breakers.WHOLE])
+    inner = place.str.contains("port ")
+    has_whole = whole.groupby([told["cluster"], told["by"], told["host"]]).transform("any")
+    grouped = told[whole | ~(has_whole | inner)].groupby(["cluster", "by", "host"], sort=False)
+    found = grouped[list(DID)].sum(min_count=1)
+    return found.assign(refused=grouped["refused"].max()).reset_index()
+
+
 def lints(sources: Sources, cluster: str, sees: Sight = EVERYTHING) -> Mapping[tuple[str, str], list[Lint]]:
     """What is wrong with each rule of a cluster, by namespace and name; {} when they cannot be read.
 

@@ -43,6 +43,10 @@ GLOSSARY: dict[str, str] = {
     "By design": "Answered elsewhere because the prompt was too long for the tier, or its provider declined the "
     "content: no failure, and not in the fallback rate.",
     "Lost": "Requests that nobody answered, as every tier failed. What a client did wrong is refused, not lost.",
+    "Circuit breaker": "What stops sending to a replica or a deployment that fails, and tries it again later: outlier "
+    "detection of an Istio DestinationRule, cooldowns of LiteLLM.",
+    "Taken out": "Left out of load balancing for a while after errors. Each proxy decides for itself, so one failing "
+    "replica is taken out once by each.",
     "Left out": "After too many failures a proxy sends a deployment nothing for the cooldown time: its circuit "
     "breaker.",
     "Running": "Requests an engine works at together, in one batch; the others wait for room in it.",

@@ -27,6 +27,8 @@ DEFAULT_ERRORS, DEFAULT_PERCENT = 5, 10
 UNLIMITED = 2**32 - 1
 """What Istio sets for limits of the pool that are not given, or 0."""
 DEFAULT_INTERVAL, DEFAULT_EJECTION = timedelta(seconds=10), timedelta(seconds=30)
+WHOLE = "trafficPolicy"
+"""The part of a rule that is for the whole host."""
 DOMAIN = "svc.cluster.local"
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(h|ms|m|s|us|µs|ns)")
@@ -53,10 +55,10 @@ class Policy:
 
     @property
     def place(self) -> str:
-        """The policy in words: "trafficPolicy", "subset v2", "subset v2, port 8000"."""
+        """The policy in words: :data:`WHOLE`, "subset v2", "subset v2, port 8000"."""
         named = [f"subset {self.subset}"] if self.subset else []
         named += [f"port {self.port}"] if self.port else []
-        return ", ".join(named) or "trafficPolicy"
+        return ", ".join(named) or WHOLE
 
     @property
     def errors(self) -> int | None:

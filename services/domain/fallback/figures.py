@@ -56,6 +56,15 @@ def figures(routes: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     return frames.conform(found, {**{name: ROUTES[name] for name in by}, **FIGURES})
 
 
+def most_affected(routes: pd.DataFrame) -> tuple[str, float]:
+    """The group of which the largest share of requests fell back or were lost, and that share; "" and 0 for none."""
+    found = figures(routes, ["group"])
+    share = ((found["fallen"] + found["lost"]) / found["asked"].where(found["asked"] > 0)).fillna(0.0)
+    if not (share > 0).any():
+        return "", 0.0
+    return str(found["group"].iloc[int(share.to_numpy().argmax())]), float(share.max())
+
+
 def marks(routes: pd.DataFrame) -> pd.DataFrame:
     """Routes with requests by what became of them, as columns."""
     outcome, requests = routes["outcome"], routes["requests"]

@@ -3,6 +3,8 @@
 import math
 from dataclasses import replace
 
+import pandas as pd
+
 from services import attention
 from services.breakers import board as breakers
 from services.breakers import desk
@@ -32,6 +34,30 @@ def test_an_outage_opens_the_breaker_of_its_host_and_no_other() -> None:
     assert mesh.loc["chat-70b", "taken_out"] > 0
     assert mesh.loc["chat-70b", "refused"] > 0
     assert mesh.loc[["chat-8b", "embed"], ["taken_out", "refused", "blocked"]].to_numpy().tolist() == [[0.0] * 3] * 2
+
+
+def test_what_happened_counts_once_however_many_parts_and_rules_a_host_has() -> None:
+    nan = math.nan
+    istio = ("demo-west", "team", breakers.ISTIO)
+    parts = [  # rule, host, part, taken out, blocked, out now, turned away, refused
+        ("a", "chat", "trafficPolicy", 9.0, 1.0, 2.0, 4.0, 7.0),
+        ("a", "chat", "subset v1", 5.0, 1.0, 1.0, 4.0, 7.0),
+        ("b", "chat.team.svc.cluster.local", "trafficPolicy", 9.0, 1.0, 2.0, 4.0, 7.0),
+        ("c", "embed", "subset v1", 2.0, nan, 0.0, nan, 5.0),
+        ("c", "embed", "subset v2", 3.0, nan, 1.0, nan, 5.0),
+        ("c", "embed", "subset v2, port 8000", 3.0, nan, 1.0, nan, 5.0),
+    ]
+    columns = ["cluster", "namespace", "by", "name", "host", "policy", *breakers.DID]
+    rows = pd.DataFrame([(*istio, *part) for part in parts], columns=columns)
+    gateway = pd.DataFrame(
+        [["demo-west", "ai", breakers.LITELLM, "config", "chat", "", 6.0, *[nan] * 4]], columns=columns
+    )
+    told = breakers.once(pd.concat([rows, gateway], ignore_index=True))
+    assert told[list(breakers.DID)].sum().to_dict() == {
+        "taken_out": 9.0 + 5.0 + 6.0, "blocked": 1.0, "out_now": 3.0, "turned_away": 4.0, "refused": 12.0,
+    }  # fmt: skip
+    assert len(told) == 3
+    assert math.isnan(told.loc[told["by"] == breakers.LITELLM, "out_now"].iat[0])
 
 
 def test_what_nobody_counts_is_unknown_and_says_how_to_count_it() -> None:

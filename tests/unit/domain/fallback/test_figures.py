@@ -12,7 +12,7 @@ from services.domain.fallback import ROUTES
 from services.domain.fallback.breakers import breakers
 from services.domain.fallback.bursts import bursts
 from services.domain.fallback.causes import CAUSES, cause, refused
-from services.domain.fallback.figures import causes, figures, tiers
+from services.domain.fallback.figures import causes, figures, most_affected, tiers
 
 TEN = datetime(2026, 6, 3, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -75,6 +75,20 @@ def test_without_requests_a_rate_is_unknown_and_not_zero():
     row = figures(table()).iloc[0]
     assert row["asked"] == 0
     assert all(math.isnan(row[name]) for name in ("fallback_rate", "lost_rate", "paid_share"))
+
+
+def test_most_affected_is_the_largest_share_and_not_the_largest_number():
+    rows = table(
+        route(1, "large", "first", 9_000.0, id="a", rank=1, own=True),
+        route(1, "large", "order", 1_000.0, why="timeout", id="b", rank=2),
+        route(1, "small", "first", 70.0, id="c", rank=1, own=True),
+        route(1, "small", "order", 10.0, why="timeout", id="d", rank=2),
+        route(1, "small", "lost", 20.0, why="timeout"),
+        route(1, "small", "refused", 900.0, why="bad-request"),
+    )
+    assert most_affected(rows) == ("small", pytest.approx(0.3))
+    assert most_affected(rows[rows["outcome"] == "first"]) == ("", 0.0)
+    assert most_affected(table()) == ("", 0.0)
 
 
 def test_tiers_are_told_in_their_order_with_their_share_of_the_answered():
