@@ -18,7 +18,8 @@ MOST = 7
 def draw(page: Page, board: Board, group: str) -> None:
     """The share of requests that fell or were lost, step by step, against the target."""
     st.subheader("Over time", anchor=False, help="Of the requests of each step, those that fell back or were lost.")
-    left, right = st.columns(2)
+    grid = st.grid(2, min_column_width=340)
+    left, right = grid.container(), grid.container()
     with left:
         by = st.segmented_control(
             "Split by", list(SPLITS), default="Cause", required=True, key="fallback_split", bind="query-params"

@@ -106,7 +106,7 @@ def _counted(row: "pd.Series[Any]") -> str:
     """What it answered and spent, and its prices, as far as they are known."""
     facts = []
     if pd.notna(row["share"]):
-        facts.append(f"{words.share(row['share'])} of requests in 24 h")
+        facts.append(f"{words.percent(row['share'])} of requests in 24 h")
     if row["runs"] == "managed" and row["requests"] > 0:
         facts.append("spend unknown" if pd.isna(row["usd"]) else f"{words.money(row['usd'])} spent")
     if pd.notna(row["input_usd"]) and pd.notna(row["output_usd"]):

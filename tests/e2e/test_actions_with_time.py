@@ -14,7 +14,7 @@ from tests.e2e.test_actions_sharing import pool
 from tests.e2e.test_drill import download
 
 MINUTES_MS = 420_000
-TAKES_REQUESTS = re.compile(r"(<1|\b[1-9]\d*) % of requests in 24 h")
+TAKES_REQUESTS = re.compile(r"(?<![\d.])(<0\.01|0\.\d*[1-9]\d*|[1-9]\d*(\.\d+)?) % of requests in 24 h")
 pytestmark = [pytest.mark.timeout(600), pytest.mark.last]
 
 

@@ -82,7 +82,7 @@ def test_traffic_is_shown_where_it_is_counted(room: Room) -> None:
     at = room.open(fallback_group="chat")
     chat = table(at, CHAINS).iloc[0]
     assert chat[["first_share", "requests", "unanswered", "spent_usd"]].tolist() == [90.0, 1000.0, 40.0, 1.25]
-    assert "6 % of requests in 24 h · $1.25 spent · $1.00 in, $2.00 out per million tokens" in words(at).replace(
+    assert "6.0 % of requests in 24 h · $1.25 spent · $1.00 in, $2.00 out per million tokens" in words(at).replace(
         "\\", ""
     )
 
