@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from services.demo import engines, mesh
-from services.demo.gateway_counts import Counts
+from services.demo.gateway_counts import TYPICAL_S, Counts
 from services.demo.gateway_traffic import Answered, Traffic, full_rps
 from services.demo.lanes import RUN
 from services.demo.names import pod_names
@@ -152,18 +152,18 @@ class Counting:
         if name.endswith("_tokens"):
             return self._engines(counter.id)
         rows: dict[tuple[str, ...], tuple[Floats, Floats]] = {}
-        tokens = self._sent("engine_completion_tokens") if name == "each_token" else {}
-        for (workload, model), requests in self._sent("requests").items():
-            replicas = list(self._replicas(workload))
+        needed = ("requests", "engine_completion_tokens", "request_seconds")
+        sent = {each: self._sent(each) for each in (needed if name in engines.OF_TOKENS else needed[:1])}
+        for served, requests in sent["requests"].items():
+            if name in engines.OF_TOKENS and not sent["engine_completion_tokens"][served].any():
+                continue
+            replicas = list(self._replicas(served[0]))
             ready = np.maximum(np.sum([one.ready for one in replicas], axis=0), 1)
             each = requests / ready
-            timed = np.round(tokens.get((workload, model), requests) / ready)
-            for one in replicas:
-                if one.cluster != self._cluster:
-                    continue
-                load, labels = engines.of_room(each, one.full), (model, one.namespace, one.pod)
+            for one in (one for one in replicas if one.cluster == self._cluster):
+                load, labels = engines.of_room(each, one.full), (served[1], one.namespace, one.pod)
                 if name in engines.BOUNDS:
-                    for bound, values in engines.buckets(name, load, timed):
+                    for bound, values in _timed(name, load, ready, *(sent[each][served] for each in needed)):
                         self._replica(rows, (*labels, bound), values, one.ready)
                 elif counter.gauge:
                     self._replica(rows, labels, engines.level(name, load), one.ready, counter.level)
@@ -217,6 +217,15 @@ class Counting:
                 yield Replica(site.name, works[index].namespace, name, ready, full_rps(works[index]))
 
 
+def _timed(
+    name: str, load: Floats, ready: Floats, requests: Floats, tokens: Floats, length_s: Floats
+) -> Iterator[tuple[str, Floats]]:
+    """What a replica's histogram gains: requests or their tokens, by upper bound."""
+    whole = np.maximum(requests, 1.0)
+    middle = engines.typical(name, load, length_s / whole, tokens / whole)
+    yield from engines.buckets(name, middle, np.round((requests if name == "first_token" else tokens) / ready))
+
+
 def _callers(one: Answered) -> Iterator[tuple[str, str, Floats]]:
     """Team, key and whole requests of each caller; together they are all."""
     shares = np.cumsum([caller.share for caller in one.asked.callers])
@@ -233,6 +242,8 @@ def _each(counter: str, one: Answered) -> Floats:
         return prompt
     if counter.endswith("_completion_tokens"):
         return completion
+    if counter == "request_seconds":
+        return np.full(len(one.length), TYPICAL_S.get(one.asked.group, 2.0))
     if counter == "gateway_spend":
         return prompt * (one.by.input_usd or 0.0) + completion * (one.by.output_usd or 0.0)
     return np.ones(len(one.length))

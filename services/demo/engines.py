@@ -20,6 +20,8 @@ BOUNDS = {
     "each_token": (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.2, 0.5),
 }
 """Some of the upper bounds vLLM has, in seconds."""
+OF_TOKENS = frozenset({*BOUNDS, "cache_peak", "preemptions"})
+"""What only engines that write tokens tell; a model that embeds keeps nothing."""
 _SPREAD = 0.5
 """Standard deviation of the logarithm of a time."""
 _QUEUES_FROM = 0.97
@@ -43,14 +45,21 @@ def preemptions(load: Floats) -> Floats:
     return np.asarray(np.where(level("cache_peak", load) >= 0.95, 2.0, 0.0), np.float64)
 
 
-def buckets(name: str, load: Floats, counted: Floats) -> Iterator[tuple[str, Floats]]:
-    """What a histogram of times gains a minute on one replica: upper bounds, cumulative."""
+def typical(name: str, load: Floats, request_s: Floats, tokens: Floats) -> Floats:
+    """Seconds to the first token, or between tokens, so that a request of so many tokens takes ``request_s`` in all.
+
+    At the load most requests meet; on a full replica they take longer than the gateway's mean.
+    """
+    queues = np.clip((load - _QUEUES_FROM) / (1.0 - _QUEUES_FROM), 0.0, 1.0)
     if name == "first_token":
-        typical = 0.22 * (1.0 + 3.0 * load**4) + 4.0 * np.clip(load - _QUEUES_FROM, 0.0, None) / (1.0 - _QUEUES_FROM)
-    else:
-        typical = 0.018 * (1.0 + 0.8 * load)
+        return np.asarray(request_s * (0.1 + 0.1 * load**4 + 0.6 * queues))
+    return np.asarray(request_s * (0.6 + 0.3 * load) / np.maximum(tokens, 1.0))
+
+
+def buckets(name: str, middle: Floats, counted: Floats) -> Iterator[tuple[str, Floats]]:
+    """What a histogram of times about ``middle`` seconds gains a minute on one replica: upper bounds, cumulative."""
     for bound in BOUNDS[name]:
-        z = np.log(bound / typical) / _SPREAD
+        z = np.log(bound / np.maximum(middle, 1e-6)) / _SPREAD
         yield f"{bound:g}" if bound % 1 else f"{bound:.1f}", np.round(counted / (1.0 + np.exp(-1.702 * z)))
     yield "+Inf", counted
 

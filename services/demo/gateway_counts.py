@@ -23,7 +23,8 @@ from services.domain.litellm.edits import ranks
 AWAY, FULL = ("503", "ServiceUnavailableError"), ("408", "Timeout")
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Upper bounds of the latency histogram in seconds, some of those LiteLLM has."""
-_TYPICAL_S = {"chat-large": 6.0, "chat": 1.7, "summarise": 2.6, "embed": 0.08, "rerank": 0.15}
+TYPICAL_S = {"chat-large": 6.0, "chat": 1.7, "summarise": 2.6, "embed": 0.08, "rerank": 0.15}
+"""Seconds half of a group's requests take on own GPUs."""
 _SPREAD = 0.55
 """Standard deviation of the logarithm of a request's time."""
 
@@ -125,7 +126,7 @@ class Counts:
     def latency(self) -> Iterator[Count]:
         """Answers by deployment and upper bound, cumulative. Who is sent on has waited before."""
         for config, part, group, one, requests in self._answered():
-            typical = np.full(len(part), _TYPICAL_S.get(group, 2.0) * (1.0 if one.self_hosted else 0.7))
+            typical = np.full(len(part), TYPICAL_S.get(group, 2.0) * (1.0 if one.self_hosted else 0.7))
             if one.group != group or not _first(config, group, one):
                 typical = typical * np.where(self._away(config, group, part), 1.05, 1.8)
             key = np.full(1, noise.key(0, self._gateway.cluster, group, one.key, "latency"), np.uint64)
