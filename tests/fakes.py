@@ -17,7 +17,6 @@ from services.errors import SourceError, SourceUnavailable
 from services.ports import (
     COVERAGE_COLUMNS,
     Cluster,
-    ClusterSource,
     Coverage,
     Metrics,
     Samples,
@@ -148,8 +147,8 @@ def dead() -> SourceUnavailable:
 def watched(sources: Sources) -> Sources:
     """``sources`` with every port behind a counting double; fresh memo, so nothing is remembered."""
     clusters = {
-        name: ClusterSource(
-            name=name,
+        name: replace(
+            source,
             cluster=WatchedCluster(source.cluster, sources.now()),
             metrics=None if source.metrics is None else WatchedMetrics(source.metrics),
         )

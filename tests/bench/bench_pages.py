@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from db import migrate
 from db.work import Database
@@ -87,6 +88,7 @@ def opening(path: str, params: dict[str, str]) -> AppTest:
     entry = next(entry for entries in SECTIONS.values() for entry in entries if entry.path == path)
     if not entry.default:
         at.switch_page(entry.script)
+        at._page_hash = calc_hash(path)  # before the first run the harness knows files, and not what they are called
     return at
 
 
