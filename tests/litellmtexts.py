@@ -11,6 +11,10 @@ from services.domain.litellm import KINDS
 MARK = "sk-PLANTED"
 """Part of every key in clear text, and of nothing else."""
 NAMES = ["chat", "large", "small", "a/b", "größer", "x y", "no", "4", "it's", "a: b", "c#", "*", "-", "{d}", "🚀"]
+KNOBS: dict[str, list[Any]] = {
+    "num_retries": [0, 2], "cooldown_time": [5, 60.0], "allowed_fails": [3], "disable_cooldowns": [True, False],
+    "routing_strategy": ["simple-shuffle", "least-busy"], "max_fallbacks": [None, 4],
+}  # fmt: skip
 COMMENTS = ["# why", "#", f"# was {MARK}-comment", "# - chat: [large]", "#  {a: b}", "# ünï"]
 
 
@@ -51,16 +55,25 @@ class Scribe:
         if self.random.random() < 0.4:
             params["weight"] = self.random.choice([1, 2, 0.5, 1.0])
         if self.random.random() < 0.2:
+            params["timeout"] = self.random.choice([5, 2.5])
+        if self.random.random() < 0.2:
             params["extra"] = {"deep": [1, {"deeper": "a"}], "headers": {"x": f"{MARK}-header"}}
         found: dict[str, Any] = {"model_name": group, "litellm_params": params}
         if self.random.random() < 0.4:
             found["model_info"] = {"order": self.random.randint(1, 3), "tier": "paid"}
+            if self.random.random() < 0.4:
+                found["model_info"]["blocked"] = self.random.random() < 0.5
         parts = list(found.items())
         self.random.shuffle(parts)
         return dict(parts)
 
     def settings(self, groups: Sequence[str]) -> dict[str, Any] | None:
         found: dict[str, Any] = {"timeout": 30} if self.random.random() < 0.5 else {}
+        for name, values in KNOBS.items():
+            if self.random.random() < 0.2:
+                found[name] = self.random.choice(values)
+        if self.random.random() < 0.3:
+            found["routing_groups"] = self.routing(groups)
         for kind in KINDS:
             if self.random.random() < 0.5:
                 mine = self.random.sample(groups, self.random.randint(0, len(groups)))
@@ -68,6 +81,17 @@ class Scribe:
         if self.random.random() < 0.3:
             found["default_fallbacks"] = self.some(groups)
         return found or None
+
+    def routing(self, groups: Sequence[str]) -> list[dict[str, Any]]:
+        """Every group in one entry at most."""
+        mixed = self.random.sample(groups, len(groups))
+        cut = self.random.randint(0, len(mixed))
+        strategies = ["least-busy", "cost-based-routing", "simple-shuffle"]
+        return [
+            {"group_name": f"r{number}", "models": models, "routing_strategy": self.random.choice(strategies)}
+            for number, models in enumerate((mixed[:cut], mixed[cut:]))
+            if models
+        ]
 
     def some(self, groups: Sequence[str]) -> list[str]:
         return self.random.sample(groups, self.random.randint(0, min(3, len(groups))))

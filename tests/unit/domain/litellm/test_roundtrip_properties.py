@@ -7,7 +7,7 @@ code under test never loads a text. Every key in clear text has a mark, which mu
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from services.domain.litellm import KINDS, Chain, Config, Place, read, yamltext
 from services.domain.litellm.edits import edits
 from services.domain.litellm.lint import lint
+from services.domain.litellm.settings import STRATEGIES, Value
 from services.errors import Refused
 from tests.litellmtexts import MARK, Scribe
 
@@ -27,7 +28,21 @@ FOLDER = Path(__file__).parents[3] / "data" / "litellm" / "configs"
 CORPUS = {path.stem: path.read_bytes().decode() for path in sorted(FOLDER.glob("*.yaml"))}
 EMPTY = {"blank", "only_comments"}
 SHAPES = [name for name in CORPUS if name not in EMPTY]
-Wish = tuple[list[Chain], tuple[str, ...] | None]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks of the editor at once."""
+
+    chains: list[Chain] = field(default_factory=list)
+    defaults: tuple[str, ...] | None = None
+    knobs: dict[str, Value | None] = field(default_factory=dict)
+    strategies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> tuple[Any, ...]:
+        """As the editor takes it."""
+        return self.chains, self.defaults, self.knobs, self.strategies
 
 
 def loaded(text: str) -> Any:
@@ -48,17 +63,20 @@ def number(value: Any) -> float | None:
 def intended(meant: dict[Any, Any], config: Config, wish: Wish) -> dict[Any, Any]:
     """What the text must mean when the wish is granted; places of deployments are taken from the configuration."""
     places = {one.key: one.place for one in config.deployments}
-    chains, defaults = wish
     gone = []
-    for chain in chains:
+    for chain in wish.chains:
         for place in chain.tiers:
             give(meant["model_list"][places[place.key]], place)
         kept = {place.key for place in chain.tiers}
         gone += [one.place for one in config.of(chain.group) if one.key not in kept]
         for kind in KINDS:
             rule(meant, kind, chain.group, list(getattr(chain, kind)))
-    if defaults is not None:
-        default(meant, list(defaults))
+    if wish.defaults is not None:
+        default(meant, list(wish.defaults))
+    for name, value in wish.knobs.items():
+        knob(meant, name, value)
+    for group, strategy in wish.strategies.items():
+        route(meant, group, strategy, {*config.groups, *config.aliases})
     for place in sorted(gone, reverse=True):
         del meant["model_list"][place]
     return meant
@@ -67,11 +85,44 @@ def intended(meant: dict[Any, Any], config: Config, wish: Wish) -> dict[Any, Any
 def give(deployment: dict[str, Any], place: Place) -> None:
     params, info = deployment["litellm_params"], deployment.get("model_info") or {}
     holder = info if number(params.get("order")) is None and number(info.get("order")) is not None else params
-    for under, key, wanted in ((holder, "order", place.order), (params, "weight", place.weight)):
+    wishes = ((holder, "order", place.order), (params, "weight", place.weight), (params, "timeout", place.timeout))
+    for under, key, wanted in wishes:
         if number(under.get(key)) != wanted:
             under.pop(key, None)
             if wanted is not None:
                 under[key] = wanted
+    if place.blocked:
+        deployment["model_info"] = {**info, "blocked": True}
+    elif info.get("blocked") is True:
+        del info["blocked"]
+
+
+def knob(meant: dict[Any, Any], name: str, value: Value | None) -> None:
+    router = meant.get("router_settings") or {}
+    if value is not None:
+        meant["router_settings"] = {**router, name: value}
+    elif router.get(name) is not None:
+        del router[name]
+
+
+def route(meant: dict[Any, Any], group: str, strategy: str, names: set[str]) -> None:
+    """One group leaves the routing group it is in, and has one of its own where it is to have a strategy."""
+    entries = (meant.get("router_settings") or {}).get("routing_groups") or []
+    mine = next((one for one in entries if group in one["models"]), None)
+    if (mine["routing_strategy"] if mine else "") == strategy:
+        return
+    if mine and len(mine["models"]) == 1 and strategy:
+        mine["routing_strategy"] = strategy
+        return
+    if mine and len(mine["models"]) == 1:
+        entries.remove(mine)
+    elif mine:
+        mine["models"].remove(group)
+    if strategy:
+        taken = names | {one["group_name"] for one in entries}
+        name = next(each for n in range(1, 99) if (each := f"{group}-routing{n if n > 1 else ''}") not in taken)
+        entries.append({"group_name": name, "models": [group], "routing_strategy": strategy})
+        meant["router_settings"] = {**(meant.get("router_settings") or {}), "routing_groups": entries}
 
 
 def rule(meant: dict[Any, Any], kind: str, group: str, targets: list[str]) -> None:
@@ -127,7 +178,7 @@ def granted(text: str, wish: Wish) -> str | None:
     config = read(text)
     unmarked(repr(config), repr(lint(config)))
     try:
-        found = edits(text, *wish)
+        found = edits(text, *wish.asked)
         changed = yamltext.apply(text, found)
         back = yamltext.inverse(text, found)
     except Refused as refused:
@@ -161,7 +212,12 @@ def wished(random: Random, config: Config) -> Wish:
             if random.random() < 0.3:
                 chain = replace(chain, **{kind: other_names(random, getattr(chain, kind), others)})
         chains.append(chain)
-    return chains, other_names(random, config.default_fallbacks, names) if random.random() < 0.3 else None
+    return Wish(
+        chains,
+        other_names(random, config.default_fallbacks, names) if random.random() < 0.3 else None,
+        {name: random.choice([None, *KNOBS[name]]) for name in some(random, list(KNOBS), 3)},
+        {group: random.choice(["", *STRATEGIES]) for group in some(random, config.groups, 2)},
+    )
 
 
 def other_place(random: Random, place: Place) -> Place:
@@ -171,6 +227,8 @@ def other_place(random: Random, place: Place) -> Place:
             replace(place, order=random.choice([None, 0, 1, 2, 3, 12])),
             replace(place, weight=random.choice([None, 0, 0.25, 1.0, 7.0])),
             replace(place, order=random.randint(1, 9), weight=random.randint(1, 9)),
+            replace(place, timeout=random.choice([None, 0.5, 30, 600.0])),
+            replace(place, blocked=not place.blocked),
         ]
     )
 
@@ -184,12 +242,18 @@ def other_names(random: Random, had: Sequence[str], names: Sequence[str]) -> tup
     )
 
 
+KNOBS: dict[str, tuple[Value, ...]] = {
+    "num_retries": (0, 3), "timeout": (0.5, 600), "stream_timeout": (10, 12.25), "retry_after": (0, 5),
+    "allowed_fails": (0, 100), "cooldown_time": (5, 0.25), "max_fallbacks": (1, 20), "disable_cooldowns": (True, False),
+    "enable_pre_call_checks": (True, False), "routing_strategy": ("simple-shuffle", "latency-based-routing"),
+}  # fmt: skip
+"""Settings of the router and values they may have."""
 RANDOM = st.randoms(use_true_random=False)
 BOUNDED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_the_collection_has_the_shapes_it_claims() -> None:
-    assert len(CORPUS) == 31
+    assert len(CORPUS) == 32
     assert "\r\n" in CORPUS["windows_line_ends"]
     assert re.search(r"[^\r]\n", CORPUS["windows_line_ends"]) is None
     assert not CORPUS["no_line_end"].endswith("\n")
@@ -251,15 +315,38 @@ def test_the_first_group_of_every_shape_but_these_can_be_edited(name: str) -> No
     config = read(CORPUS[name])
     first, *_, last = config.groups
     tiers = tuple(replace(place, order=11 + at, weight=3.0) for at, place in enumerate(config.chain(first).tiers))
-    wish: Wish = [Chain(first, tiers, (last,), (last,), (last,))], (first, last)
+    wish = Wish([Chain(first, tiers, (last,), (last,), (last,))], (first, last))
     if name in REFUSED:
         with pytest.raises(Refused, match=f"^{re.escape(REFUSED[name])}$"):
-            edits(CORPUS[name], *wish)
+            edits(CORPUS[name], *wish.asked)
     changed = granted(CORPUS[name], wish)
     assert (changed is None) == (name in REFUSED)
     if changed is not None:
-        assert read(changed).chain(first) == wish[0][0]
-        assert read(changed).default_fallbacks == wish[1]
+        assert read(changed).chain(first) == wish.chains[0]
+        assert read(changed).default_fallbacks == wish.defaults
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if read(CORPUS[name]).groups])
+def test_every_knob_of_a_real_shape_can_be_turned_and_turned_back(name: str) -> None:
+    """Each by itself, so that none hides behind the refusal of another."""
+    config = read(CORPUS[name])
+    group = config.groups[0]
+    wishes = [Wish(knobs={knob: value}) for knob, values in KNOBS.items() for value in values]
+    wishes += [Wish(strategies={group: strategy}) for strategy in STRATEGIES]
+    turned = [granted(CORPUS[name], wish) for wish in wishes]
+    if name == "anchors_and_merges":
+        assert turned == [None] * len(wishes)
+        with pytest.raises(Refused, match=r"^router_settings is shared with other places of the text \(&rules\)\.$"):
+            edits(CORPUS[name], *wishes[0].asked)
+        return
+    assert [wish for wish, changed in zip(wishes, turned, strict=True) if changed is None] == []
+    for wish, changed in zip(wishes, turned, strict=True):
+        assert changed is not None
+        now = read(changed)
+        assert {knob: now.settings[knob] for knob in wish.knobs} == wish.knobs
+        assert [one.strategy for one in now.routing_groups if group in one.models] == [*wish.strategies.values()] or (
+            not wish.strategies
+        )
 
 
 @pytest.mark.parametrize("name", ["comments_everywhere", "windows_line_ends", "trailing_spaces", "tabs_in_comments"])
@@ -267,7 +354,7 @@ def test_of_a_new_order_one_line_changes(name: str) -> None:
     text = CORPUS[name].replace("weight: 2\n", "order: 1\n")
     config = read(text)
     chain = config.chain(config.groups[0])
-    changed = granted(text, ([replace(chain, tiers=(replace(chain.tiers[0], order=0), *chain.tiers[1:]))], None))
+    changed = granted(text, Wish([replace(chain, tiers=(replace(chain.tiers[0], order=0), *chain.tiers[1:]))]))
     assert changed is not None
     pairs = list(zip(text.splitlines(keepends=True), changed.splitlines(keepends=True), strict=True))
     assert [(was.replace("order: 1", "order: 0"), now) for was, now in pairs if was != now] == [
@@ -293,7 +380,7 @@ def test_one_change_after_the_other_is_taken_back_in_turn(random: Random) -> Non
     for _ in range(3):
         wish = wished(random, read(text))
         if (changed := granted(text, wish)) is not None:
-            steps.append((text, yamltext.inverse(text, edits(text, *wish))))
+            steps.append((text, yamltext.inverse(text, edits(text, *wish.asked))))
             text = changed
     for before, back in reversed(steps):
         text = yamltext.apply(text, back)
@@ -317,7 +404,7 @@ def test_a_damaged_text_is_read_or_refused_and_nothing_else(random: Random, cut:
         return
     lint(config)
     try:
-        found = edits(damaged, *wished(random, config))
+        found = edits(damaged, *wished(random, config).asked)
     except Refused:
         return
     assert yamltext.apply(yamltext.apply(damaged, found), yamltext.inverse(damaged, found)) == damaged
