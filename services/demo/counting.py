@@ -57,6 +57,7 @@ class Counting:
     def __init__(self, world: World, cluster: str, steps: Steps) -> None:
         self._world, self._cluster, self._steps = world, cluster, steps
         self._until = int(steps.minutes[-1]) + 60
+        self._known: dict[str, dict[tuple[str, str], Floats]] = {}
 
     def grown(self, counter: Counter) -> pd.DataFrame:
         """What a counter gained, where it has a series; nobody works out prices of nodes."""
@@ -88,13 +89,17 @@ class Counting:
 
     def _table(self, counter: Counter, rows: dict[tuple[str, ...], tuple[Floats, Floats]]) -> pd.DataFrame:
         """Rows of the steps in which there was something to count: by dimensions, the sums and whether there was."""
-        told = [
-            (at, *names, value)
-            for names, (values, there) in rows.items()
-            for at, value, seen in zip(self._steps.ends, values.tolist(), there.tolist(), strict=True)
-            if seen
-        ]
-        return frames.table(counter.columns, sorted(told))
+        seen_at = [np.flatnonzero(there) for _, there in rows.values()]
+        if not sum(len(at) for at in seen_at):
+            return frames.empty(counter.columns)
+        ends = pd.DatetimeIndex(list(self._steps.ends)).as_unit("us")
+        when, *dimensions, value = counter.columns
+        lengths = [len(at) for at in seen_at]
+        frame = pd.DataFrame({when: ends[np.concatenate(seen_at)]})
+        for place, name in enumerate(dimensions):
+            frame[name] = np.repeat(np.array([labels[place] for labels in rows], object), lengths)
+        frame[value] = np.concatenate([values[at] for (values, _), at in zip(rows.values(), seen_at, strict=True)])
+        return frames.conform(frame.sort_values([when, *dimensions], ignore_index=True), counter.columns)
 
     def _gateway(self, counter: str) -> dict[tuple[str, ...], tuple[Floats, Floats]]:
         """By group, model, provider, team and key."""
@@ -192,6 +197,8 @@ class Counting:
 
     def _sent(self, counter: str) -> dict[tuple[str, str], Floats]:
         """What each workload and model on own GPUs was sent, minute by minute: tokens of a counter, or requests."""
+        if counter in self._known:
+            return self._known[counter]
         minutes = self._steps.minutes
         sent: dict[tuple[str, str], Floats] = {}
         for plan in self._world.scenario.gateways:
@@ -200,6 +207,7 @@ class Counting:
                 if one.by.self_hosted:
                     tokens = sent.setdefault((traffic.upstream(one.by), _model(one)), np.zeros(len(minutes)))
                     tokens[one.part] += one.requests * _each(counter, one)
+        self._known[counter] = sent
         return sent
 
     def _replicas(self, workload: str) -> Iterator[Replica]:

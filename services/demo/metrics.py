@@ -33,6 +33,7 @@ class DemoMetrics:
         self._site = site
         self._clock = clock
         self._world = world
+        self._last: tuple[tuple[object, ...], Counting] | None = None
 
     def instant(self, query: Query, at: datetime, only: Mapping[str, Sequence[str]] | None = None) -> Samples:
         """Answer at one instant."""
@@ -65,7 +66,14 @@ class DemoMetrics:
         steps = Steps.of(ends(begin, end, step), step, int(last))
         if self._world is None or not len(steps.minutes):
             return Samples(empty(known.columns))
-        return Samples(Counting(self._world, self._site.name, steps).grown(known))
+        return Samples(self._counting(self._world, (begin, end, step, int(last)), steps).grown(known))
+
+    def _counting(self, world: World, of: tuple[object, ...], steps: Steps) -> Counting:
+        """Counters over some steps: a page asks many over the same ones, which begin with the same traffic."""
+        last = self._last
+        if last is None or last[0] != of:
+            last = self._last = (of, Counting(world, self._site.name, steps))
+        return last[1]
 
     def coverage(self) -> Coverage:
         """Which GPU metrics and labels exist now."""
