@@ -123,7 +123,8 @@ def figures(board: Board) -> None:
     places = [grid.container(height="stretch") for _ in range(4)]
     with places[0]:
         tip = "Of the requests anybody answered in the last 24 hours, those the first tier of their group answered."
-        value = words.percent(first / answered) if answered > 0 else None
+        known = answered > 0 and board.config is not None  # which tier is first stands in the file
+        value = words.percent(first / answered) if known else None
         under = f"of {words.many(answered)} requests" if answered > 0 else "no request is counted"
         tiles.tile("First choice, 24h", value, under, tip=tip)
     with places[1]:
@@ -137,15 +138,21 @@ def figures(board: Board) -> None:
         under = "a deployment has no price" if math.isnan(spent) and board.counted else "at providers, 24 hours"
         tiles.tile("Spend", words.money(spent) if board.counted else None, under, tip=tip)
     with places[3]:
-        critical, warnings = (
-            sum(1 for one in board.lints if one.severity is severity)
-            for severity in (Severity.CRITICAL, Severity.WARNING)
-        )
-        said = [f"{critical} critical"] if critical else []
-        said += [words.counted(warnings, "warning")] if warnings else []
-        colour: tiles.Colour = "red" if critical else "orange" if warnings else "green"
-        tip = "What is wrong in the file, or will be; listed below."
-        tiles.tile("Findings", str(len(board.lints)), ", ".join(said) or "nothing urgent", colour, tip)
+        _lints(board)
+
+
+def _lints(board: Board) -> None:
+    tip = "What is wrong in the file, or will be; listed below."
+    if board.config is None:
+        tiles.tile("Findings", None, "the file is not read", tip=tip)
+        return
+    critical, warnings = (
+        sum(1 for one in board.lints if one.severity is severity) for severity in (Severity.CRITICAL, Severity.WARNING)
+    )
+    said = [f"{critical} critical"] if critical else []
+    said += [words.counted(warnings, "warning")] if warnings else []
+    colour: tiles.Colour = "red" if critical else "orange" if warnings else "green"
+    tiles.tile("Findings", str(len(board.lints)), ", ".join(said) or "nothing urgent", colour, tip)
 
 
 def _frame(board: Board) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """What stands on the Breakers page over the demo, and over an estate without a mesh."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from services.actions.edit_breaker import BreakerParams
 from services.domain.change.refs import Ref
 from tests import tiny
 from tests.conftest import demo_sources
-from tests.pages.opening import opened, rerun, table, words
+from tests.pages.opening import opened, rerun, table, tiles, words
 from tests.pages.test_hostile import SIGNS, estate, interpreted
 
 STALE, GOOD = "demo-west/search-prod/embed", "demo-west/assistants-prod/chat-8b"
@@ -46,6 +47,26 @@ def test_rules_of_the_mesh_stand_beside_cooldowns_of_the_gateway() -> None:
     assert (embed["errors"], embed["max_percent"], embed["wrong"] > 0) == (5, 10, True)
     assert embed["taken_out"] == 0, "it is counted, and nothing happened"
     assert (chat["errors"], rows.loc[("LiteLLM", "rerank"), "says"]) == (3, "Its only deployment is never taken out.")
+
+
+def test_the_tiles_add_up_what_the_table_has() -> None:
+    at = opened(demo_sources(), "breakers", range="7d")
+    rows, said = table(at, COLUMNS), tiles(at)
+    mesh, gateways = rows[rows["by"] == "Istio"], rows[rows["by"] == "LiteLLM"]
+    out = mesh["taken_out"].sum() + gateways["taken_out"].sum()
+    assert said["Taken out, 7d"] == (f"{out:,.0f}", f"{mesh['taken_out'].sum():,.0f} by the mesh")
+    assert out > 0
+    assert said["Requests refused, 7d"][0] == f"{mesh['refused'].sum() + mesh['turned_away'].sum():,.0f}"
+    assert said["Rules with problems"] == ("2", "of 3 rules")
+
+
+def test_without_metrics_the_tiles_say_that_nothing_is_counted() -> None:
+    estate = demo_sources()
+    bare = replace(estate, clusters={name: replace(one, metrics=None) for name, one in estate.clusters.items()})
+    said = tiles(opened(bare, "breakers"))
+    for label in ("Taken out, 24h", "Out now", "Requests refused, 24h"):
+        assert said[label] == ("—", "not counted")
+    assert said["Rules with problems"] == ("2", "of 3 rules")
 
 
 def test_the_stale_rule_says_what_is_wrong_and_what_to_do() -> None:

@@ -20,7 +20,7 @@ from services.ports import Sources, Tier
 from tests.conftest import NOW, Inline
 from tests.gateway import FILE, KEY, PLACE, MemoryGateway, config_ref, installed, with_gateway
 from tests.memory import MemoryCluster, source
-from tests.pages.opening import opened, rerun, table, words
+from tests.pages.opening import opened, rerun, table, tiles, words
 
 
 class Room:
@@ -85,6 +85,32 @@ def test_traffic_is_shown_where_it_is_counted(room: Room) -> None:
     assert "6.0 % of requests in 24 h · $1.25 spent · $1.00 in, $2.00 out per million tokens" in words(at).replace(
         "\\", ""
     )
+
+
+def test_the_tiles_are_of_all_groups(room: Room) -> None:
+    room.gateway.counted = pd.DataFrame(
+        {
+            "group": ["chat", "chat", "chat", "large", "large"],
+            "id": ["chat-own", "chat-cloud", "", "large-azure", ""],
+            "requests": [900.0, 60.0, 40.0, 40.0, 5.0],
+            "usd": [0.0, 1.25, 0.0, 2.0, 0.0],
+        }
+    )
+    said = tiles(room.open())
+    assert said["First choice, 24h"] == ("94 %", "of 1,000 requests")  # 900 of chat and 40 of large
+    assert said["Lost"] == ("45", "in the last 24 hours")
+    assert said["Spend"] == ("$3.25", "at providers, 24 hours")
+    room.memory.objects.pop(config_ref())
+    st.cache_data.clear()
+    said = tiles(room.open())
+    assert said["First choice, 24h"][0] == said["Findings"][0] == "—"
+    assert said["Findings"][1] == "the file is not read"
+
+
+def test_what_nobody_counts_is_no_zero_in_the_tiles(room: Room) -> None:
+    said = tiles(room.open())
+    assert [said[name][0] for name in ("First choice, 24h", "Lost", "Spend")] == ["—"] * 3
+    assert said["Findings"][0].isdigit()
 
 
 def test_figures_from_before_the_proxy_started_are_said_to_be_in_it(
