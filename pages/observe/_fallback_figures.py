@@ -12,7 +12,9 @@ from services.domain.fallback.figures import causes, figures, most_affected
 from services.fallback.board import Board
 from services.reading import Absence
 
-CLUSTER, GROUP = "fallback_gateway", "fallback_group"
+CLUSTER, GROUP = "fallback_gateway", "fell_group"
+CHAIN = "fallback_group"
+"""The group in links to the page Chains. A name both pages had would be lost on the way from one to the other."""
 COLLECT = (
     "LiteLLM counts requests once its file has callbacks: [prometheus] under litellm_settings. Prometheus must scrape "
     "/metrics/ with the slash, as /metrics only redirects, and since LiteLLM 1.84 with a key as bearer token. Before "

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.observe._fallback_figures import GROUP, requests
+from pages.observe._fallback_figures import CHAIN, requests
 from pages.ui import panels, queries_fallback, shell, tables, tables_fallback, words
 from pages.ui.charts_startup import took
 from pages.ui.shell import Page
@@ -64,7 +64,8 @@ def draw(page: Page, board: Board, group: str) -> None:
         st.caption("every tier failed")
         _share(float(row["lost"]), float(row["asked"]))
     with st.container(horizontal=True):
-        shell.link("fallback-edit", "Change this chain", page.scope, icon=":material/alt_route:", **{GROUP: group})
+        more = {"cluster": board.cluster, CHAIN: group}
+        shell.link("fallback-edit", "Change this chain", page.scope, icon=":material/alt_route:", **more)
     _breakers(page, board, cards, reading.value)
 
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from pages.observe._fallback_figures import GROUP, requests
+from pages.observe._fallback_figures import CHAIN, requests
 from pages.ui import panels, shell, words
 from pages.ui.shell import Page
 from services import runtime
@@ -46,11 +46,11 @@ def draw(page: Page, board: Board, group: str) -> None:
         return
     ordered = [*mine, *rest]
     for number, one in enumerate(ordered[:FIRST]):
-        _burst(page, one, number)
+        _burst(page, board.cluster, one, number)
     if len(ordered) > FIRST:
         with st.expander(f"{len(ordered) - FIRST} more bursts", icon=":material/history:"):
             for number, one in enumerate(ordered[FIRST:], FIRST):
-                _burst(page, one, number)
+                _burst(page, board.cluster, one, number)
     if board.bursts > len(board.explained):
         st.caption(f"The {len(board.explained)} largest of {board.bursts} bursts; all are in the figures.")
 
@@ -62,7 +62,7 @@ def when(begin: datetime, end: datetime, now: datetime, zone: str) -> str:
     return f"{day}between {one:%H:%M} and {other:%H:%M}"
 
 
-def _burst(page: Page, one: Explained, number: int) -> None:
+def _burst(page: Page, cluster: str, one: Explained, number: int) -> None:
     burst = one.burst
     with st.container(border=True, key=f"fallback_burst_{number}", gap="xxsmall"):
         said = one.sentence(when(burst.begin, burst.end, runtime.current().now(), panels.zone()))
@@ -74,9 +74,8 @@ def _burst(page: Page, one: Explained, number: int) -> None:
         with st.container(horizontal=True):
             for sign in _ways(one):
                 _link(page, sign)
-            shell.link(
-                "fallback-edit", "Change the chain", page.scope, icon=":material/alt_route:", **{GROUP: burst.group}
-            )
+            more = {"cluster": cluster, CHAIN: one.burst.group}
+            shell.link("fallback-edit", "Change the chain", page.scope, icon=":material/alt_route:", **more)
 
 
 def _facts(one: Explained) -> list[str]:

@@ -11,6 +11,7 @@ import msgspec
 
 from services.adapters.kube_wire import Answer
 from services.adapters.kube_words import SOURCE, refusal, seconds, shortened, unreadable, unsure
+from services.domain.change import redact
 from services.domain.change.refs import Ref
 from services.errors import Busy, Conflict, Forbidden, NotFound, OpsError, Rejected, SourceUnavailable
 
@@ -19,6 +20,7 @@ _VALUE_AT_MOST = 63  # no label value is longer; longer ones are texts
 
 _LEAD = re.compile(r'^\S+ "[^"]*" is (?:forbidden|invalid): |^ "" is invalid: ')
 _VALUE = re.compile(r"(?:(?:Invalid|Duplicate|Unsupported) value|Not found): (?=\S)")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z)', re.DOTALL)
 _DECODER = re.compile(r"json: cannot unmarshal (\w+) into Go struct field \w+\.(\S+) of type (\S+)")
 _TEXT = re.compile(r"(?:^|\.)(?:data|stringData|binaryData|env|args|command)\b")  # fields that may hold secrets
 _RIGHT = re.compile(
@@ -165,11 +167,19 @@ def explained(message: str, field: str = "") -> str:
         .partition(" (e.g. ")[0]
         .rpartition("strict decoding error: ")[2]
     )
+    if not field:  # others' own words: a webhook may quote what it refuses
+        words = redact.text(_QUOTED.sub(_without_text, words))
     wrong_type = _DECODER.search(words)
     if wrong_type:
         words, field = f"expected {wrong_type[3]}, not {wrong_type[1]}", wrong_type[2]
     words = shortened(words).rstrip(" .") or "it gave no reason"
     return f"{field}: {words}" if field and field != "patch" else words
+
+
+def _without_text(quoted: re.Match[str]) -> str:
+    """What stands in quotes, without a text of several lines."""
+    several = "\n" in quoted[0] or "\\n" in quoted[0]
+    return f'"{redact.HIDDEN}"' if several else quoted[0]
 
 
 def _without_values(words: str, *, scalars: bool) -> str:

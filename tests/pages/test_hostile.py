@@ -76,7 +76,7 @@ LINKS = {
     "headroom": {"headroom_pool": EVIL},
     "sharing": {"share_pool": f"{EVIL}/{EVIL}"},
     "startup": {"start_workload": f"{EVIL}/{EVIL}", "start": f"{EVIL}/{EVIL}"},
-    "fallback": {"cluster": EVIL, "fallback_group": EVIL, "fallback_split": EVIL},
+    "fallback": {"cluster": EVIL, "fell_group": EVIL, "fallback_split": EVIL},
     "serving": {"serving_workload": f"{EVIL}/{EVIL}"},
     "fallback-edit": {"cluster": EVIL},
     "breakers": {"cluster": EVIL},

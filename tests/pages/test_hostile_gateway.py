@@ -44,7 +44,9 @@ def counted() -> dict[str, list[tuple[Any, ...]]]:
 @pytest.mark.parametrize("split", ["Cause", "Team"])
 def test_names_of_an_enemy_are_shown_and_never_interpreted(path: str, split: str) -> None:
     sources = fallbacks.sources(counted(), text=MODEL)
-    at = opened(sources, path, fallback_group=EVIL, fallback_split=split, fallback_by=split, range="1h")
+    at = opened(
+        sources, path, fallback_group=EVIL, fell_group=EVIL, fallback_split=split, fallback_by=split, range="1h"
+    )
     assert interpretations(at, *SIGNS) == []
     assert path == "breakers" or any("evil" in text for text in interpreted(at))
 

@@ -27,7 +27,8 @@ _KNOWN = re.compile(
     re.DOTALL,
 )
 _LOGIN = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
-_SETTING = re.compile(r"""(?P<name>[A-Za-z_][\w.-]*)["']?(?P<sign>\s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;}]+)""")
+_SETTING = re.compile(r"""(?P<name>[A-Za-z_][\w.-]*)["']?\s*[:=]\s*""")
+_VALUE = re.compile(r"""(?P<value>"[^"]*"|'[^']*'|[^\s,;}]+)""")
 
 
 def secret(name: str) -> bool:
@@ -40,8 +41,7 @@ def secret(name: str) -> bool:
 
 def text(value: str) -> str:
     """A text with the secrets in it replaced: known forms of keys, logins in addresses, values of secret settings."""
-    found = _LOGIN.sub(HIDDEN, _KNOWN.sub(HIDDEN, value))
-    return _SETTING.sub(_setting, found)
+    return _settings(_LOGIN.sub(HIDDEN, _KNOWN.sub(HIDDEN, value)))
 
 
 def redacted(value: Any, *, kind: str = "") -> Any:
@@ -88,8 +88,15 @@ def _hides(kind: str, path: tuple[str, ...], value: Any) -> bool:
     return isinstance(value, str) and secret(last)
 
 
-def _setting(found: re.Match[str]) -> str:
-    value = found["value"].strip("\"'")
-    if not secret(found["name"]) or value in ("", HIDDEN, "null", "true", "false") or _ELSEWHERE.match(value):
-        return found[0]
-    return found[0][: found.start("value") - found.start()] + HIDDEN
+def _settings(told: str) -> str:
+    """The text with values of secret settings replaced. What another name says may be a setting: "denied: key_b: x"."""
+    kept, at = [], 0
+    for found in _SETTING.finditer(told):
+        given = _VALUE.match(told, found.end())
+        if given is None or given.end() <= at or not secret(found["name"]):
+            continue
+        value = given["value"].strip("\"'")
+        if value not in ("", HIDDEN, "null", "true", "false") and not _ELSEWHERE.match(value):
+            kept += [told[at : max(found.end(), at)], HIDDEN]
+            at = given.end()
+    return "".join([*kept, told[at:]])

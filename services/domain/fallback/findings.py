@@ -56,7 +56,7 @@ def fallen(
             usd_per_day=usd / days if usd > 0 else None,
             since=worst.burst.begin if worst is not None and going_on else None,
             page="fallback",
-            params={"cluster": cluster, "fallback_group": group},
+            params={"cluster": cluster, "fell_group": group},
             fix=_fix(worst, fixes),
         )
 

@@ -168,7 +168,7 @@ def _starts(burst: Burst, serving: Serving, starts: pd.DataFrame | None, free: p
     under_way = starts[(starts["created_at"] < pd.Timestamp(burst.end)) & (end > pd.Timestamp(burst.begin - BEFORE))]
     if under_way.empty:
         return
-    params = {**_workload(serving), "startup_workload": f"{serving.namespace}/{serving.workload}"}
+    params = {**_workload(serving), "start_workload": f"{serving.namespace}/{serving.workload}"}
     waits = under_way[["queue_s", "wait_s", "decision_s", "provision_s"]].fillna(0.0).sum(axis=1)
     waited = under_way[waits >= WAITED.total_seconds()]
     if len(waited):

@@ -105,11 +105,11 @@ def test_names_from_outside_are_shown_as_they_are() -> None:
     evil = "[x](javascript:alert(1))<b>"
     grew = {**outage(), "fallback_lost": [(8, evil, "503", evil, evil, 50.0)]}
     for by in ("Model group", "Team", "Cause"):
-        said = words(opened(sources(grew), "fallback", fallback_group=evil, fallback_by=by, **HOUR))
+        said = words(opened(sources(grew), "fallback", fell_group=evil, fallback_by=by, **HOUR))
         assert "[x](javascript" not in said
 
 
 @pytest.mark.parametrize("group", ["large", "nowhere"])
 def test_a_group_nobody_asked_for_is_shown_empty(group: str) -> None:
-    at = opened(sources(), "fallback", fallback_group=group, **HOUR)
+    at = opened(sources(), "fallback", fell_group=group, **HOUR)
     assert list(at.error) == []

@@ -230,6 +230,34 @@ def test_what_admission_says_is_passed_on(message, says):
     assert str(error) == f"The cluster does not admit Deployment gpu-demo/warmers: {says}."
 
 
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (
+            'admission webhook "keys" denied the request: master_key: hunter22 is written out',
+            'admission webhook "keys" denied the request: master_key: (hidden) is written out',
+        ),
+        (
+            'admission webhook "keys" denied the request: postgresql://litellm:hunter22@db:5432 is no reference',
+            'admission webhook "keys" denied the request: postgresql://(hidden)@db:5432 is no reference',
+        ),
+        (
+            'admission webhook "keys" denied "model_list:\\n- key of mine hunter22\\n" in "config.yaml"',
+            'admission webhook "keys" denied "(hidden)" in "config.yaml"',
+        ),
+        (
+            'admission webhook "keys" denied the request:\n"config.yaml" holds "model_list:\n- key of mine hunter22',
+            'admission webhook "keys" denied the request: "config.yaml" holds "(hidden)"',
+        ),
+    ],
+)
+@pytest.mark.parametrize("code", [403, 422, 500])
+def test_keys_a_webhook_quotes_are_not_passed_on(message, says, code):
+    error = denied(answer(code, status(code, "Forbidden", message)), WARMERS, changes=True)
+    assert f": {says}." in str(error)
+    assert "hunter22" not in str(error)
+
+
 def test_a_refusal_without_words_is_a_missing_right():
     assert type(denied(answer(403, "<html>"), WARMERS, changes=True)) is Forbidden
 

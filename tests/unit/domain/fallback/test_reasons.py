@@ -74,7 +74,9 @@ def test_a_start_that_was_over_long_before_is_no_reason():
 
 
 def test_a_pod_that_was_loading_its_model_is_told_as_starting():
-    assert told(Evidence(starts=starts((1, 0, 4)))).because == "1 pod of chat-8b was still starting (4 min)"
+    found = told(Evidence(starts=starts((1, 0, 4))))
+    assert found.because == "1 pod of chat-8b was still starting (4 min)"
+    assert (found.signs[0].page, found.signs[0].params["start_workload"]) == ("startup", "llm/chat-8b")
 
 
 def test_a_node_that_is_gone_explains_the_pods_that_wait():
@@ -159,7 +161,7 @@ def test_a_group_over_the_target_is_a_finding_with_its_reason_and_its_money():
     assert one.detail == "Most of it because pool h100 had no free GPU; 1 pod waited 5 min for a node."
     assert (one.severity, one.usd_per_day) == (Severity.WARNING, pytest.approx(2.0))
     assert one.fix is not None
-    assert (one.page, one.params) == ("fallback", {"cluster": "east", "fallback_group": "chat"})
+    assert (one.page, one.params) == ("fallback", {"cluster": "east", "fell_group": "chat"})
 
 
 def test_a_burst_that_goes_on_is_critical():
