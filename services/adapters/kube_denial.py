@@ -50,14 +50,26 @@ class _Status(msgspec.Struct):
     details: _Details | None = None
 
 
-def denied(answer: Answer, ref: Ref, *, changes: bool) -> OpsError:
-    """The error an answer that is no success amounts to; ``changes``: of a request that was to change something."""
-    status = _status(answer.body)
+def denied(answer: Answer, ref: Ref, *, changes: bool, sent: object = None) -> OpsError:
+    """The error an answer that is no success amounts to; ``changes``: of a request that was to change something.
+
+    Secrets in what was ``sent`` are not repeated, whoever quotes them.
+    """
+    status = _without(_status(answer.body), redact.held(sent))
     if answer.status < 300:
         return unread(answer, changes=changes)
     if answer.status < 400:
         return refusal(answer.status, "", answer.address)
     return _client(answer, status, ref) if answer.status < 500 else _server(answer, status, ref, changes=changes)
+
+
+def _without(status: _Status, secrets: frozenset[str]) -> _Status:
+    if not secrets:
+        return status
+    status.message = redact.without(status.message, secrets)
+    for cause in (status.details.causes or []) if status.details else []:
+        cause.message, cause.field = (redact.without(each, secrets) for each in (cause.message, cause.field))
+    return status
 
 
 def unread(answer: Answer, *, changes: bool) -> SourceUnavailable:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from services.access import User
 from services.adapters.kube_denial import denied, unread
 from services.adapters.kube_wire import Answer, Headers, Query, Request, Wire
 from services.adapters.kube_words import SOURCE, group_of, shortened
+from services.domain.change import redact
 from services.domain.change.refs import Live, Ref
 from services.errors import Busy, Conflict, NotFound, Refused, Rejected
 
@@ -146,7 +148,10 @@ class Writes:
         headers = self._headers if body is None else self._headers + content
         answer = self._wire.send(Request(path, query, method, headers, raw, changes))
         if answer.status not in (200, 201, 202):
-            raise denied(answer, ref, changes=changes)
+            raise denied(answer, ref, changes=changes, sent=body)
+        if answer.warnings:
+            secrets = redact.held(body)
+            return replace(answer, warnings=tuple(redact.without(one, secrets) for one in answer.warnings))
         return answer
 
     def _live(self, ref: Ref, answer: Answer, *, changes: bool = False) -> Live:
@@ -205,4 +210,4 @@ def _decoded(answer: Answer, *, changes: bool) -> dict[str, Any]:
 def _warnings(answer: Answer) -> tuple[str, ...]:
     """The texts of Warning headers (RFC 7234 §5.5): code, agent and a quoted string."""
     texts = [text for value in answer.warnings for text in _WARNING.findall(value)]
-    return tuple(shortened(re.sub(r"\\(.)", r"\1", text)) for text in texts[:_WARNINGS_KEPT])
+    return tuple(shortened(redact.text(re.sub(r"\\(.)", r"\1", text))) for text in texts[:_WARNINGS_KEPT])

@@ -198,6 +198,7 @@ def broken(heard: Heard, one: Tab, api: ApiServer, proxy: Proxy) -> None:
         status(422, "Invalid", f'ConfigMap "litellm-config" is invalid: {field_}', details=details),
         status(422, "Invalid", f'ConfigMap "litellm-config" is invalid: {field_}'),
         status(403, "Forbidden", f'admission webhook "keys.example" denied the request: api_key: {MARK}-own is a key'),
+        status(403, "Forbidden", f'admission webhook "keys.example" denied the request: "{MARK}-own" is a key'),
         status(500, "InternalError", f"failed calling webhook: {whole}"),
     ]
     for number, answer in enumerate(answers):

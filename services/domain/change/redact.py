@@ -1,7 +1,7 @@
 """What looks secret is replaced before it is stored, shown or copied. Pure; errs on the side of hiding."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 HIDDEN = "(hidden)"
@@ -18,6 +18,8 @@ _PLAIN = {"topologykey"}
 _REPEATED = "kubectl.kubernetes.io/last-applied-configuration"
 """The object over again as one text, its secrets included."""
 
+_SHORTEST = 6
+"""Signs of a secret that is looked for wherever it stands."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _ELSEWHERE = re.compile(r"^(os\.environ/|\$\{?\w+}?$|\$\(\w+\)$)")
 """A value that says where the secret is: LiteLLM's os.environ/NAME, a variable of a shell or of a container."""
@@ -42,6 +44,31 @@ def secret(name: str) -> bool:
 def text(value: str) -> str:
     """A text with the secrets in it replaced: known forms of keys, logins in addresses, values of secret settings."""
     return _settings(_LOGIN.sub(HIDDEN, _KNOWN.sub(HIDDEN, value)))
+
+
+def held(value: Any) -> frozenset[str]:
+    """Secrets in clear text in the texts of a JSON value: what must not be repeated by whoever is told of it."""
+    if isinstance(value, Mapping):
+        named = {inner for key, inner in value.items() if isinstance(inner, str) and secret(str(key))}
+        return frozenset(filter(_long, named)).union(*(held(inner) for inner in value.values()))
+    if isinstance(value, list | tuple):
+        return frozenset().union(*(held(inner) for inner in value))
+    if not isinstance(value, str):
+        return frozenset()
+    found = {known[0] for known in _KNOWN.finditer(value)} | {given for _, _, given in _given(value)}
+    return frozenset(filter(_long, found | {login[0].partition(":")[2] for login in _LOGIN.finditer(value)}))
+
+
+def without(told: str, secrets: frozenset[str]) -> str:
+    """The text without these, wherever they stand."""
+    for one in sorted(secrets, key=len, reverse=True):
+        told = told.replace(one, HIDDEN)
+    return told
+
+
+def _long(value: str) -> bool:
+    """Whether it is no common word: what is shorter would hide the rest of what is said."""
+    return len(value) >= _SHORTEST and value != HIDDEN and not _ELSEWHERE.match(value)
 
 
 def redacted(value: Any, *, kind: str = "") -> Any:
@@ -89,14 +116,25 @@ def _hides(kind: str, path: tuple[str, ...], value: Any) -> bool:
 
 
 def _settings(told: str) -> str:
-    """The text with values of secret settings replaced. What another name says may be a setting: "denied: key_b: x"."""
+    """The text with values of secret settings replaced."""
     kept, at = [], 0
+    for begin, end, _ in _given(told):
+        kept += [told[at : max(begin, at)], HIDDEN]
+        at = end
+    return "".join([*kept, told[at:]])
+
+
+def _given(told: str) -> Iterator[tuple[int, int, str]]:
+    """Where values of secret settings begin and end, and the values.
+
+    What another name says may be a setting: "denied: key_b: x".
+    """
+    at = 0
     for found in _SETTING.finditer(told):
         given = _VALUE.match(told, found.end())
         if given is None or given.end() <= at or not secret(found["name"]):
             continue
         value = given["value"].strip("\"'")
         if value not in ("", HIDDEN, "null", "true", "false") and not _ELSEWHERE.match(value):
-            kept += [told[at : max(found.end(), at)], HIDDEN]
+            yield found.end(), given.end(), value
             at = given.end()
-    return "".join([*kept, told[at:]])

@@ -258,6 +258,19 @@ def test_keys_a_webhook_quotes_are_not_passed_on(message, says, code):
     assert "hunter22" not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("code", "reason", "causes"),
+    [(403, "Forbidden", []), (422, "Invalid", [{"message": "hunter22 is a key", "field": "data.hunter22"}])],
+)
+def test_a_key_that_was_sent_is_not_repeated_by_whatever_name(code, reason, causes):
+    sent = {"data": {"config.yaml": "general_settings:\n  master_key: hunter22\n"}}
+    body = status(code, reason, 'admission webhook "keys" denied the request: hunter22 is a key')
+    body["details"] = {"kind": "ConfigMap", "name": "c", "causes": causes}
+    error = denied(answer(code, body), WARMERS, changes=True, sent=sent)
+    assert "(hidden) is a key" in str(error)
+    assert "hunter22" not in f"{error}{error.hint}"
+
+
 def test_a_refusal_without_words_is_a_missing_right():
     assert type(denied(answer(403, "<html>"), WARMERS, changes=True)) is Forbidden
 

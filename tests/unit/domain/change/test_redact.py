@@ -107,3 +107,15 @@ def test_what_is_given_is_not_changed() -> None:
     before = copy.deepcopy(body)
     assert redact.redacted(body) == {"a": [{"password": HIDDEN}]}
     assert body == before
+
+
+def test_secrets_that_are_held_are_found_whatever_holds_them() -> None:
+    config = "api_key: first-key\nbase: https://ada:second-key@db.test\nuse: os.environ/TOKEN\n# Bearer third-key-9\n"
+    body = {"data": {"config.yaml": config, "port": "80"}, "spec": [{"password": "fourth-key"}, {"token": "short"}]}
+    assert redact.held(body) == {"first-key", "second-key", "Bearer third-key-9", "fourth-key"}
+    assert redact.held({"replicas": 3, "names": ["a", None]}) == frozenset()
+
+
+def test_what_is_held_is_hidden_wherever_it_stands_the_longest_first() -> None:
+    told = redact.without("first-key-2 and first-key", frozenset({"first-key", "first-key-2"}))
+    assert told == f"{HIDDEN} and {HIDDEN}"
