@@ -10,6 +10,7 @@ from services import metrics, snapshots
 from services import serving as engines
 from services.domain import frames
 from services.domain.cost import TICKS
+from services.domain.fallback import rollouts
 from services.domain.fallback.reasons import BEFORE, Evidence, Serving
 from services.domain.objects import Pod
 from services.domain.scope import EVERYTHING, Scope
@@ -53,8 +54,10 @@ def gathered(sources: Sources, of: Serving, begin: datetime, end: datetime) -> E
     """Everything known of the time from :data:`BEFORE` ``begin`` to ``end``; a source that fails costs its own part."""
     source, since = sources.clusters[of.cluster], begin - BEFORE
     held, gone, free = _spans(sources, of, since, end)
+    starts = _starts(sources, of, since, end)
     return Evidence(
-        starts=_starts(sources, of, since, end),
+        starts=None if starts is None else starts[~(starts["ended_at"] < pd.Timestamp(since))],
+        rollout=None if starts is None else rollouts.began(starts, since, end),
         ready=_ready(held, begin, end),
         gone=gone,
         xids=_xids(sources, source, held, since, end),
@@ -65,13 +68,14 @@ def gathered(sources: Sources, of: Serving, begin: datetime, end: datetime) -> E
 
 
 def _starts(sources: Sources, of: Serving, since: datetime, end: datetime) -> pd.DataFrame | None:
+    """Every start of the workload that is recorded up to the end; None when nothing was recorded by then."""
     length = "24h" if sources.now() - since < timedelta(hours=24) else "30d"
     recorded = startup.recorded(sources, Scope(cluster=of.cluster, range=length, sees=EVERYTHING)).value
     if recorded is None or recorded.since > pd.Timestamp(end):
         return None
     rows = recorded.starts
     mine = (rows["namespace"] == of.namespace) & (rows["workload"] == of.workload)
-    return rows[mine & (rows["created_at"] < pd.Timestamp(end)) & ~(rows["ended_at"] < pd.Timestamp(since))]
+    return rows[mine & (rows["created_at"] < pd.Timestamp(end))]
 
 
 def _spans(

@@ -5,6 +5,7 @@ told in the order in which they explain: a machine that is gone explains pods th
 Without any sign the errors themselves are all that is known.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,8 +52,9 @@ class Evidence:
 
     ``starts``: its recorded starts (:data:`services.domain.startup.frame.STARTS`). ``ready``: replicas ready at ``at``.
     ``gone``: nodes it ran on that went (``node``, ``at``). ``xids``: errors new on its GPUs (``node``, ``code``,
-    ``at``). ``ended``: its containers that ended badly (``pod``, ``reason``, ``at``). ``free``: GPU equivalents of its
-    pool that were free (``at``, ``free``). ``engine``: ``at``, ``waiting`` requests, ``cache`` share in use 0..1.
+    ``at``). ``ended``: its containers that ended badly (``pod``, ``reason``, ``at``). ``rollout``: when one began.
+    ``free``: GPU equivalents of its pool that were free (``at``, ``free``). ``engine``: ``at``, ``waiting`` requests,
+    ``cache`` share in use 0..1.
     None is not known, which is no sign of anything.
     """
 
@@ -61,6 +63,7 @@ class Evidence:
     gone: pd.DataFrame | None = None
     xids: pd.DataFrame | None = None
     ended: pd.DataFrame | None = None
+    rollout: datetime | None = None
     free: pd.DataFrame | None = None
     engine: pd.DataFrame | None = None
 
@@ -122,6 +125,9 @@ def _signs(burst: Burst, serving: Serving, found: Evidence) -> Iterable[Sign]:
     yield from _nodes(serving, found.gone)
     yield from _xids(serving, found.xids)
     yield from _ended(serving, found.ended)
+    if found.rollout is not None:
+        says = f"a rollout of {serving.workload} replaced its pods"
+        yield Sign("rollout", says, found.rollout, "startup", _started(serving))
     yield from _starts(burst, serving, found.starts, found.free)
     yield from _ready(burst, serving, found.ready)
     yield from _engine(burst, serving, found.engine)
@@ -168,7 +174,6 @@ def _starts(burst: Burst, serving: Serving, starts: pd.DataFrame | None, free: p
     under_way = starts[(starts["created_at"] < pd.Timestamp(burst.end)) & (end > pd.Timestamp(burst.begin - BEFORE))]
     if under_way.empty:
         return
-    params = {**_workload(serving), "start_workload": f"{serving.namespace}/{serving.workload}"}
     waits = under_way[["queue_s", "wait_s", "decision_s", "provision_s"]].fillna(0.0).sum(axis=1)
     waited = under_way[waits >= WAITED.total_seconds()]
     if len(waited):
@@ -185,7 +190,8 @@ def _starts(burst: Burst, serving: Serving, starts: pd.DataFrame | None, free: p
         at = rest["created_at"].min().to_pydatetime()
         one = len(rest) == 1
         says = f"{_count(len(rest), 'pod')} of {serving.workload} {'was' if one else 'were'} still starting"
-        yield Sign("start", f"{says} ({_span(slowest)})" if slowest == slowest else says, at, "startup", params)  # noqa: PLR0124
+        length = "" if math.isnan(slowest) else f" ({_span(slowest)})"
+        yield Sign("start", f"{says}{length}", at, "startup", _started(serving))
 
 
 def _ready(burst: Burst, serving: Serving, ready: pd.DataFrame | None) -> Iterable[Sign]:
@@ -220,6 +226,10 @@ LONG_QUEUE = 10.0
 
 def _workload(serving: Serving) -> dict[str, str]:
     return {"cluster": serving.cluster, "ns": serving.namespace}
+
+
+def _started(serving: Serving) -> dict[str, str]:
+    return {**_workload(serving), "start_workload": f"{serving.namespace}/{serving.workload}"}
 
 
 def _served(serving: Serving) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from services.domain import frames
+from services.domain.fallback import rollouts
 from services.domain.fallback.bursts import Burst
 from services.domain.fallback.findings import fallen
 from services.domain.fallback.reasons import Evidence, Serving, explain_burst
@@ -77,6 +78,36 @@ def test_a_pod_that_was_loading_its_model_is_told_as_starting():
     found = told(Evidence(starts=starts((1, 0, 4))))
     assert found.because == "1 pod of chat-8b was still starting (4 min)"
     assert (found.signs[0].page, found.signs[0].params["start_workload"]) == ("startup", "llm/chat-8b")
+
+
+def test_a_rollout_explains_the_pods_that_start_in_it():
+    found = told(Evidence(starts=starts((1, 0, 4)), rollout=TWO + MINUTE))
+    assert found.because == "a rollout of chat-8b replaced its pods"
+    assert found.signs[1].says == "1 pod of chat-8b was still starting (4 min)"
+    assert found.signs[0].params["start_workload"] == "llm/chat-8b"
+
+
+def pods(*named, kind="Deployment"):
+    """Starts of pods by their names, each with minutes after two."""
+    found = starts(*((at, 0, 1) for at, _ in named))
+    return found.assign(pod=[name for _, name in named], workload_kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("given", "began"),
+    [
+        (pods((-60, "chat-8b-aaa-1"), (3, "chat-8b-bbb-1"), (4, "chat-8b-bbb-2")), 3),
+        (pods((-60, "chat-8b-aaa-1"), (3, "chat-8b-aaa-2")), None),  # only one more
+        (pods((3, "chat-8b-bbb-1")), None),  # nothing is known of what was before
+        (pods((-60, "chat-8b-aaa-1"), (-40, "chat-8b-bbb-1"), (3, "chat-8b-bbb-2")), None),  # long over
+        (pods((-60, "chat-8b-aaa-1"), (-40, "chat-8b-bbb-1"), (3, "chat-8b-aaa-2")), 3),  # taken back
+        (pods((4, "chat-8b-bbb-1"), (-60, "chat-8b-aaa-1")), 4),  # in whatever order they are recorded
+        (pods((-60, "chat-0"), (3, "chat-1"), kind="StatefulSet"), None),
+    ],
+)
+def test_a_rollout_is_a_start_from_another_replica_set(given, began):
+    at = rollouts.began(given, TWO - 10 * MINUTE, TWO + 8 * MINUTE)
+    assert at == (None if began is None else TWO + began * MINUTE)
 
 
 def test_a_node_that_is_gone_explains_the_pods_that_wait():
