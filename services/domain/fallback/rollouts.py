@@ -11,8 +11,8 @@ KINDS = ("Deployment", "Rollout")
 def began(starts: pd.DataFrame, since: datetime, end: datetime) -> datetime | None:
     """When the first rollout within a time began, of starts of one workload.
 
-    ``starts`` are as :data:`services.domain.startup.frame.STARTS`. A rollout, or its undoing, is a start from another ReplicaSet than the start before it. None when there was none,
-    and when no start was recorded before.
+    ``starts`` are as :data:`services.domain.startup.frame.STARTS`. A rollout, or its undoing, is a start from another
+    ReplicaSet than the start before it. None when there was none, and when no start was recorded before.
     """
     mine = starts[starts["workload_kind"].isin(KINDS)].sort_values("created_at", kind="stable")
     sets = mine["pod"].str.replace(r"-[^-]*$", "", regex=True)
