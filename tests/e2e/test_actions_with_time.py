@@ -84,10 +84,9 @@ def test_everything_is_as_it_was_in_the_end(
         tab.page.reload()
         tab.on("Audit")
     assert {row["state"] for row in listed} == {"Done"}
-    undone = [
-        row for row in listed if row["summary"].startswith("Take back: ") or row["summary"].endswith(" no longer kept")
-    ]
-    assert len(undone) * 2 == len(listed)
+    said = [row["summary"] for row in listed if not row["summary"].startswith("Rehearse ")]  # which change nothing
+    undone = [what for what in said if what.startswith("Take back: ") or what.endswith(" no longer kept")]
+    assert len(undone) * 2 == len(said)
 
     tab.go("Headroom")
     assert {(row["Warm"], row["Set"]) for row in tab.rows(tab.keyed("headroom_table"))} == {("0", "0")}
