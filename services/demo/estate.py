@@ -164,11 +164,11 @@ class Estate:
 
     def _add(self, pool: PoolPlan, tile: int, ordinal: int) -> None:
         index = len(self.nodes)
-        reclaimed = ordinal in pool.reclaimed and tile < self.tiles
+        replaced = ordinal in pool.replaced and tile < self.tiles
         draw = noise.key(self.seed, self.plan.name, "node", index)
-        phase = draw % (pool.reclaim_s // 21600) * 21600 if reclaimed else 0
+        phase = draw % (pool.replace_s // 21600) * 21600 if replaced else 0
         zone = self.plan.zones[index % len(self.plan.zones)]
-        period, gap = (pool.reclaim_s, pool.gap_s) if reclaimed else (0, 0)
+        period, gap = (pool.replace_s, pool.gap_s) if replaced else (0, 0)
         self.nodes.append(NodeSlot(index, pool, tile, ordinal, zone, phase, period, gap))
 
     def index(self, cuts: Sequence[Cut] = ()) -> None:

@@ -85,6 +85,10 @@ def _pod_events(moment: Moment, pod: PodFacts, node: NodeFacts | None) -> Iterat
         )
 
 
+_INTERRUPTED = "SpotInterrupted", "Spot interruption warning was triggered"
+_UNHEALTHY = "InstanceUnhealthy", "An unhealthy warning was triggered for the instance"
+
+
 def _node_events(moment: Moment, node: NodeFacts) -> Iterator[Event]:
     about = Reference(kind="Node", name=node.name, uid=node.uid)
     if node.born < node.gone:
@@ -94,10 +98,11 @@ def _node_events(moment: Moment, node: NodeFacts) -> Iterator[Event]:
         text = f"Node {node.name} status is now: NodeReady"
         yield _event(moment, own, "NodeReady", text, node.ready, "kubelet", host=node.name)
     if node.slot.generations_s and not node.slot.burst:
-        text = "Spot interruption warning was triggered"
+        spot = node.slot.pool.capacity == "spot"
+        reason, text = _INTERRUPTED if spot else _UNHEALTHY
         at = node.gone - 120
         if node.gone <= moment.now:
-            yield _event(moment, about, "SpotInterrupted", text, at, "karpenter", kind="Warning")
+            yield _event(moment, about, reason, text, at, "karpenter", kind="Warning")
 
 
 def _about(pod: PodFacts, field: str | None = None) -> Reference:

@@ -25,6 +25,8 @@ PROVISION_S = (92, 150)
 BOOT_S = (40, 58)
 DEVICE_S = (60, 92)
 """Steps of a node nobody in particular waits for: until it joins, is Ready, offers its GPUs; shortest and longest."""
+REPLACED_S = BOOT_S[1] + DEVICE_S[1]
+"""From when a node that replaces another joins until it offers its GPUs: pods that wait for it know when."""
 
 DECISION_S = (6, 15)
 """From a pod that fits nowhere to the autoscaler's decision."""
@@ -92,7 +94,7 @@ class Lives:
         key = noise.mixed(np.uint64(self._seed) + nodes.astype(np.uint64), gens, draw=30)
 
         ready = born + _between(BOOT_S, key, 31)
-        usable = ready + _between(DEVICE_S, key, 32)
+        usable = np.where(stays, ready + _between(DEVICE_S, key, 32), born + REPLACED_S)
         gone = np.where(stays, NEVER, start + self.period[nodes])
         life = Life(born - _between(PROVISION_S, key, 33), born, ready, usable, gone)
         life = _where(self._burst[nodes], self._awaited(nodes, start, gone, key), life)

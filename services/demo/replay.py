@@ -256,7 +256,8 @@ class Replay:
 
         def event(now: int) -> None:
             for stay in dict.fromkeys(cell.stay for cell in host.cells if cell.stay is not None):
-                self.remove(stay, now, now)
+                if not stay.over(now):  # one whose timetable knows the node ends with it
+                    self.remove(stay, now, now)
             self._tries = True
 
         return event

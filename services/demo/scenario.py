@@ -22,8 +22,8 @@ class PoolPlan:
     """Nodes of one kind in one tile.
 
     ``replicas`` above 1 means time slicing; ``mig`` names, node by node and GPU by GPU, the profiles a GPU is cut into
-    (an empty tuple leaves it whole). ``reclaimed`` nodes are replaced every ``reclaim_s`` seconds after being away for
-    ``gap_s``. ``bursts``: a node comes for each pod of a workload with that rhythm, and goes at these minutes of a
+    (an empty tuple leaves it whole). Nodes that are ``replaced``, as spot ones are reclaimed and others fail, are so
+    every ``replace_s`` seconds after being away for ``gap_s``. ``bursts``: a node comes for each pod of a workload with that rhythm, and goes at these minutes of a
     period of ``burst_s`` seconds.
     """
 
@@ -34,8 +34,8 @@ class PoolPlan:
     replicas: int = 1
     mig: tuple[tuple[tuple[str, ...], ...], ...] = ()
     taint: str = ""
-    reclaimed: tuple[int, ...] = ()
-    reclaim_s: int = 0
+    replaced: tuple[int, ...] = ()
+    replace_s: int = 0
     gap_s: int = 0
     bursts: tuple[int, ...] = ()
     burst_s: int = 0
@@ -260,11 +260,11 @@ def _cluster(raw: Mapping[str, Any]) -> ClusterPlan:
 
 def _pool(raw: Mapping[str, Any]) -> PoolPlan:
     fields = dict(raw)
-    reclaimed = fields.pop("reclaimed", None)
-    if reclaimed:
-        fields["reclaimed"] = tuple(reclaimed["nodes"])
-        fields["reclaim_s"] = reclaimed["every_days"] * 86400
-        fields["gap_s"] = reclaimed["gap_minutes"] * 60
+    replaced = fields.pop("replaced", None)
+    if replaced:
+        fields["replaced"] = tuple(replaced["nodes"])
+        fields["replace_s"] = replaced["every_days"] * 86400
+        fields["gap_s"] = replaced["gap_minutes"] * 60
     bursts = fields.pop("bursts", None)
     if bursts:
         fields["bursts"] = tuple(bursts["gone_minutes"])

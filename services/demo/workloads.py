@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from services.demo import noise
-from services.demo.estate import Estate
+from services.demo.estate import Estate, NodeSlot
 from services.demo.lanes import IMAGE_PULL, INSUFFICIENT, KEPT_S, RUN, SELECTOR, Lane
-from services.demo.lives import Wait
+from services.demo.lives import REPLACED_S, Wait
 from services.demo.noise import Ints
 from services.demo.scenario import Activity, Run, Scenario, WorkPlan
 from services.demo.shapes import DAY, replica_span
@@ -171,9 +171,14 @@ class Placement:
             node = self._nodes(plan, replica)
             slots = () if plan.waits else self._take(plan, free, node)
             lane = _lane(plan, works, tile, replica, slots, self.estate.seed, sick=tile == 0)
+            if plan.rhythm == "serve" and replica < plan.least and slots:
+                lane = _following(lane, self.estate.nodes[int(self.estate.gpu_node[self._gpu(slots[0])])])
             for work in works:
                 self.lanes_of.setdefault(work, []).append(len(self.lanes))
             self.lanes.append(lane)
+
+    def _gpu(self, slot: int) -> int:
+        return int(self.estate.unit_gpu[self.slot_unit[slot]])
 
     def _nodes(self, plan: WorkPlan, replica: int) -> tuple[int, ...]:
         """Ordinals of the nodes a replica may be on; none for any."""
@@ -182,6 +187,25 @@ class Placement:
         if plan.place.nodes:
             return (plan.place.nodes[replica],)
         return () if plan.place.node is None else (plan.place.node,)
+
+
+def _following(lane: Lane, node: NodeSlot) -> Lane:
+    """The lane of a pod that goes with its node and waits for the next one, if the node is one that is replaced."""
+    if not node.generations_s or node.burst:
+        return lane
+    wait = node.gap_s + REPLACED_S
+    length = node.generations_s - wait
+    return replace(
+        lane,
+        phase=node.phase_s,
+        period=node.generations_s,
+        on=wait,
+        on_weekend=wait,
+        length=length,
+        length_weekend=length,
+        chained=False,
+        queue=(wait, wait),
+    )
 
 
 def waits(scenario: Scenario, cluster: str, seed: int) -> dict[str, list[Wait]]:

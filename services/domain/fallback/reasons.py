@@ -23,6 +23,8 @@ WAITED = timedelta(seconds=60)
 
 ORDER = ("node", "xid", "memory", "restart", "rollout", "room", "start", "away", "queue", "cache", "limit", "upstream")
 """Kinds of signs, those that explain most first."""
+_DOWN = ("unavailable", "connection", "server-error", "key", "not-found")
+"""Causes that requests which only wait too long do not have."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,16 @@ class Explained:
     signs: tuple[Sign, ...] = ()
 
     @property
+    def reasons(self) -> list[str]:
+        """Clauses, the best first. The errors come first where no sign explains them: a full engine refuses nobody."""
+        told = [sign.says for sign in self.signs]
+        busy = all(sign.kind in ("queue", "cache") for sign in self.signs)
+        return [errors(self.burst, self.first), *told] if not told or (busy and self.burst.main in _DOWN) else told
+
+    @property
     def because(self) -> str:
-        """The clause after "because"; always there: without a sign it tells the errors."""
-        return self.signs[0].says if self.signs else errors(self.burst, self.first)
+        """The clause after "because"; there always is one."""
+        return self.reasons[0]
 
     def sentence(self, when: str) -> str:
         """One sentence; ``when`` says the time in the reader's zone, as "between 14:02 and 14:08"."""
@@ -93,7 +102,7 @@ class Explained:
         if burst.lost:
             who = "of it" if parts else f"of {burst.group}"
             parts.append(f"{_share(burst.lost, burst.asked)} {who} got no answer")
-        more = "".join(f"; {sign.says}" for sign in self.signs[1:3])
+        more = "".join(f"; {reason}" for reason in self.reasons[1:3])
         return f"{' and '.join(parts)} {when} because {self.because}{more}."
 
 

@@ -51,8 +51,12 @@ def test_steps_of_new_nodes_take_as_long_as_in_life(every: list[list[Step]]) -> 
         found = [lasted(steps, phase) for steps in cold]
         assert low <= min(found)
         assert max(found) <= high
-    assert all(6 <= lasted(steps, Phase.DECISION) <= 15 for steps in cold)
-    assert all(1 <= lasted(steps, Phase.BIND) <= 4 for steps in cold)
+    decisions = [lasted(steps, Phase.DECISION) for steps in cold]
+    replaced = [took for took in decisions if took > 15]  # no machine was to be had for minutes
+    assert all(took >= 6 for took in decisions)
+    assert len(replaced) == 2 * 3  # two pods on the node, replaced every five days
+    assert all(9 * 60 - 150 <= took <= 9 * 60 - 92 for took in replaced)
+    assert all(lasted(steps, Phase.BIND) <= 4 for steps in cold)
 
 
 def test_about_one_pod_a_day_never_gets_ready() -> None:
@@ -69,10 +73,10 @@ def test_the_truth_comes_as_arrays_too() -> None:
     pods = pods.where((pods.scheduled > end - 86400) & (pods.scheduled <= end))
     known = truth(site, pods)
     names = np.array([site.works[work].name for work in pods.work.tolist()])
-    assert set(names[known.cold]) == {"clip-search"}
-    assert known.cold.sum() == 20
+    assert set(names[known.cold]) == {"clip-search", "chat-70b"}
+    assert known.cold.sum() == 20 + 2  # the node of chat-70b was replaced that day
     node, course = known.node, known.course
-    for early, late in ((pods.created, node.claimed), (node.claimed, node.born), (node.usable, pods.scheduled)):
+    for early, late in ((pods.created, node.claimed), (node.claimed, node.born), (node.usable - 1, pods.scheduled)):
         assert (early < late)[known.cold].all()
     assert (course.sandbox > pods.scheduled).all()
     assert (pods.started == course.first).all()

@@ -18,7 +18,7 @@ from services.errors import WrongSetting
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 12, 9, 15, 30, 20, tzinfo=UTC)
 
-FINGERPRINT = "78224b01f14355d62bddb613288af287"
+FINGERPRINT = "c7041570fec7ee9a20d77f54e0fee086"
 
 
 def fingerprint(world: World) -> str:

@@ -146,6 +146,21 @@ def test_a_queue_and_a_full_cache_explain_when_nothing_else_does():
     assert [sign.says for sign in found.signs] == ["37 requests waited in chat-8b", "its KV cache was 96 % full"]
 
 
+@pytest.mark.parametrize(
+    ("cause", "because"),
+    [
+        ("unavailable", "chat-8b-own answered that it is unavailable (503); 37 requests waited in chat-8b"),
+        ("timeout", "37 requests waited in chat-8b; its KV cache was 96 % full"),
+        ("cooling", "37 requests waited in chat-8b; its KV cache was 96 % full"),
+    ],
+)
+def test_a_full_engine_explains_requests_that_wait_and_not_those_that_are_refused(cause, because):
+    engine = rows({"at": TIME, "waiting": "float64", "cache": "float64"}, (TWO + 4 * MINUTE, 37.0, 0.96))
+    found = told(Evidence(engine=engine), causes={cause: 5.0})
+    assert because in found.sentence(WHEN)
+    assert found.because == because.split(";", maxsplit=1)[0]
+
+
 def test_what_happened_to_an_engine_before_the_burst_is_no_reason():
     engine = rows({"at": TIME, "waiting": "float64", "cache": "float64"}, (TWO - 4 * MINUTE, 37.0, 0.96))
     assert told(Evidence(engine=engine)).signs == ()
