@@ -42,6 +42,7 @@ BUDGETS: dict[str, Any] = {
     "period": C.TextColumn("Begins anew", help="After which time, as the gateway has it"),
     "day_usd": C.NumberColumn("Last 24 h", format="$%.2f", help="Spent in the last 24 hours"),
     "days_left": C.NumberColumn("Days left", format="%.1f", help="At the pace of the last 24 hours"),
+    "pace": C.TextColumn("At this pace"),
     "then": C.TextColumn("When it is used up", width="large"),
 }
 BREAKERS: dict[str, Any] = {

@@ -245,16 +245,15 @@ def _callers(one: Answered) -> Iterator[tuple[str, str, Floats]]:
 
 def _each(counter: str, one: Answered) -> Floats:
     """What one request adds to a counter, minute by minute. LiteLLM counts 0 US dollars where it knows no price."""
-    prompt, completion = one.asked.input_tokens * one.length, one.asked.output_tokens * one.length
     if counter.endswith("_prompt_tokens"):
-        return prompt
+        return one.prompt
     if counter.endswith("_completion_tokens"):
-        return completion
+        return one.completion
     if counter == "request_seconds":
-        return np.full(len(one.length), TYPICAL_S.get(one.asked.group, 2.0))
+        return np.full(len(one.part), TYPICAL_S.get(one.asked.group, 2.0))
     if counter == "gateway_spend":
-        return prompt * (one.by.input_usd or 0.0) + completion * (one.by.output_usd or 0.0)
-    return np.ones(len(one.length))
+        return one.usd
+    return np.ones(len(one.part))
 
 
 def _model(one: Answered) -> str:

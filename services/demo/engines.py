@@ -13,7 +13,12 @@ from services.demo.noise import Floats
 
 SEQUENCES = 64
 """``--max-num-seqs`` of every engine here."""
-ARGUMENTS = [f"--max-num-seqs={SEQUENCES}", "--gpu-memory-utilization=0.90", "--max-model-len=16384"]
+
+
+def arguments(context: int) -> list[str]:
+    """What an engine is started with that serves requests of so many tokens."""
+    return [f"--max-num-seqs={SEQUENCES}", "--gpu-memory-utilization=0.90", f"--max-model-len={context}"]
+
 
 BOUNDS = {
     "first_token": (0.05, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0, 20.0),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.demo import noise
-from services.demo.gateway_flow import Flow
+from services.demo.gateway_flow import Flow, Path
 from services.demo.gateway_plan import GatewayPlan
 from services.demo.gateway_traffic import Traffic, deployment_id
 from services.demo.noise import Floats, Ints
@@ -21,10 +21,13 @@ from services.domain.litellm import Config, Deployment
 from services.domain.litellm.edits import ranks
 
 AWAY, FULL = ("503", "ServiceUnavailableError"), ("408", "Timeout")
+LONG = ("400", "ContextWindowExceededError")
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Upper bounds of the latency histogram in seconds, some of those LiteLLM has."""
 TYPICAL_S = {"chat-large": 6.0, "chat": 1.7, "summarise": 2.6, "embed": 0.08, "rerank": 0.15}
 """Seconds half of a group's requests take on own GPUs."""
+_LONGER = 2.5
+"""How many times that a request takes whose prompt is too long for the group's own."""
 _SPREAD = 0.55
 """Standard deviation of the logarithm of a request's time."""
 
@@ -46,14 +49,18 @@ class Counts:
 
     def answers(self) -> Iterator[Count]:
         """By deployment, its group and team."""
-        for _, part, group, one, requests in self._answered():
-            for team, mine in self._teams(group, requests):
+        for _, part, path, one, requests in self._answered():
+            for team, mine in self._teams(path.group, requests):
                 yield Count((deployment_id(one), one.group, team), part, mine)
 
     def hops(self) -> Iterator[Count]:
         """By the group asked, the group sent on to, error and team."""
-        for config, part, group, one, requests in self._answered():
-            if one.group != group:
+        for config, part, path, one, requests in self._answered():
+            group = path.group
+            if path.long:
+                for team, mine in self._teams(group, requests):
+                    yield Count((group, one.group, *_error(config, group, LONG), team), part, mine)
+            elif one.group != group:
                 away = self._away(config, group, part)
                 for team, mine in self._teams(group, requests):
                     for error, when in ((AWAY, away), (FULL, ~away)):
@@ -68,10 +75,15 @@ class Counts:
                         yield Count((group, group, *_error(config, group, error), team), part, hopped * when)
 
     def failures(self) -> Iterator[Count]:
-        """Attempts of the first tier by deployment, its group and error: as many a request as the file says."""
-        for config, part, group, one, requests in self._answered():
-            if one.group != group or not _first(config, group, one):
-                first = _firsts(config, group)
+        """Attempts of the first tier by deployment, its group and error: as many a request as the file says.
+
+        A prompt that is too long is not tried again.
+        """
+        for config, part, path, one, requests in self._answered():
+            group, first = path.group, _firsts(config, path.group)
+            if path.long:
+                yield Count((deployment_id(first[0]), group, *_error(config, group, LONG)), part, requests)
+            elif one.group != group or not _first(config, group, one):
                 away = self._away(config, group, part)
                 tries = 1.0 + config.numbers.get("num_retries", 2.0)
                 for error, most in (
@@ -84,21 +96,19 @@ class Counts:
     def lost(self) -> Iterator[Count]:
         """By the group asked, error and team."""
         for config, part, found in self._flows:
-            for (group, key), requests in found.items():
+            for (group, key, long), requests in found.items():
                 if not key and requests.any():
                     away = self._away(config, group, part)
+                    whys = ((LONG, np.ones(len(part))),) if long else ((AWAY, away), (FULL, ~away))
                     for team, mine in self._teams(group, requests):
-                        for error, when in ((AWAY, away), (FULL, ~away)):
+                        for error, when in whys:
                             yield Count((group, *_error(config, group, error), team), part, mine * when)
 
     def spend(self) -> Iterator[Count]:
         """US dollars by deployment and team."""
         for one in self._traffic.answered(self._minutes):
-            asked = one.asked
-            prompt, completion = asked.input_tokens * one.length, asked.output_tokens * one.length
-            each = prompt * (one.by.input_usd or 0.0) + completion * (one.by.output_usd or 0.0)
-            for team, mine in self._teams(asked.group, one.requests):
-                yield Count((deployment_id(one.by), team), one.part, mine * each)
+            for team, mine in self._teams(one.asked.group, one.requests):
+                yield Count((deployment_id(one.by), team), one.part, mine * one.usd)
 
     def cooldowns(self) -> Iterator[Count]:
         """By deployment, error and replica: as often as the cooldown fits into a minute, while somebody asks."""
@@ -108,7 +118,8 @@ class Counts:
             often = max(60.0 / config.numbers.get("cooldown_time", 5.0), 1.0)
             for group in config.groups:
                 first = _firsts(config, group)
-                asked = np.sum([n for (name, _), n in found.items() if name == group] or [np.zeros(len(part))], axis=0)
+                mine = [requests for path, requests in found.items() if path.group == group]
+                asked = np.sum(mine or [np.zeros(len(part))], axis=0)
                 if len(config.of(group)) > 1:
                     away = self._away(config, group, part) & (asked >= 4 * self._gateway.replicas)
                     for one in first:
@@ -125,9 +136,11 @@ class Counts:
 
     def latency(self) -> Iterator[Count]:
         """Answers by deployment and upper bound, cumulative. Who is sent on has waited before."""
-        for config, part, group, one, requests in self._answered():
+        for config, part, (group, _, long), one, requests in self._answered():
             typical = np.full(len(part), TYPICAL_S.get(group, 2.0) * (1.0 if one.self_hosted else 0.7))
-            if one.group != group or not _first(config, group, one):
+            if long:
+                typical = typical * _LONGER
+            elif one.group != group or not _first(config, group, one):
                 typical = typical * np.where(self._away(config, group, part), 1.05, 1.8)
             key = np.full(1, noise.key(0, self._gateway.cluster, group, one.key, "latency"), np.uint64)
             typical = typical * (0.95 + 0.1 * noise.uniform(key, self._minutes[part]))
@@ -154,9 +167,7 @@ class Counts:
     def paid(self) -> Iterator[Count]:
         """US dollars by provider."""
         for one in self._traffic.answered(self._minutes):
-            prompt, completion = one.asked.input_tokens * one.length, one.asked.output_tokens * one.length
-            each = prompt * (one.by.input_usd or 0.0) + completion * (one.by.output_usd or 0.0)
-            yield Count((one.by.provider,), one.part, one.requests * each)
+            yield Count((one.by.provider,), one.part, one.requests * one.usd)
 
     def replicas(self) -> list[str]:
         """Names of the proxy's replicas, as targets of Prometheus have them."""
@@ -170,12 +181,12 @@ class Counts:
     def _room(self) -> Mapping[str, Floats]:
         return self._traffic.room(self._minutes)
 
-    def _answered(self) -> Iterator[tuple[Config, Ints, str, Deployment, Floats]]:
+    def _answered(self) -> Iterator[tuple[Config, Ints, Path, Deployment, Floats]]:
         for config, part, found in self._flows:
             deployments = {one.key: one for one in config.deployments}
-            for (group, key), requests in found.items():
-                if key and requests.any():
-                    yield config, part, group, deployments[key], requests
+            for path, requests in found.items():
+                if path.key and requests.any():
+                    yield config, part, path, deployments[path.key], requests
 
     def _teams(self, group: str, requests: Floats) -> Iterator[tuple[str, Floats]]:
         """Whole requests by team; together they are all."""

@@ -18,13 +18,18 @@ class Caller:
 
 @dataclass(frozen=True)
 class Asked:
-    """Who asks for a model group: as many requests as the workload of that name is sent, of so many tokens each."""
+    """Who asks for a model group: as many requests as the workload of that name is sent, of so many tokens each.
+
+    ``long_share`` of them have ``long_tokens`` in their prompts, too many for the group's first tier.
+    """
 
     group: str
     workload: str
     input_tokens: float
     output_tokens: float
     callers: tuple[Caller, ...] = ()
+    long_share: float = 0.0
+    long_tokens: float = 0.0
 
 
 @dataclass(frozen=True)

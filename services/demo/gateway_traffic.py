@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.demo import noise
-from services.demo.gateway_flow import Flow, flow
+from services.demo.gateway_flow import Flow, Path, flow
 from services.demo.gateway_plan import Asked, GatewayPlan, Outage
 from services.demo.gateway_rollout import rollouts
 from services.demo.noise import Floats, Ints
@@ -33,14 +33,20 @@ Row = tuple[str, str, float, float]
 class Answered(NamedTuple):
     """Requests meant for a group that a deployment answered, in the minutes at ``part`` of those asked about.
 
-    ``length`` is how many times the group's mean tokens they had.
+    ``prompt`` and ``completion`` are tokens of each.
     """
 
     asked: Asked
     by: Deployment
     part: Ints
     requests: Floats
-    length: Floats
+    prompt: Floats
+    completion: Floats
+
+    @property
+    def usd(self) -> Floats:
+        """US dollars of each, 0 where no price is known."""
+        return self.prompt * (self.by.input_usd or 0.0) + self.completion * (self.by.output_usd or 0.0)
 
 
 class Traffic:
@@ -58,12 +64,13 @@ class Traffic:
         for config, part, found in self.flows(minutes):
             for one in config.deployments:
                 row = counted.setdefault((one.group, deployment_id(one)), [0.0, 0.0])
-                for (group, key), requests in found.items():
-                    if key == one.key:
+                for path, requests in found.items():
+                    if path.key == one.key:
                         row[0] += float(requests.sum())
-                        row[1] += self._spend(group, one, requests, minutes[part])
-            for group in self._groups:
-                counted.setdefault((group, ""), [0.0, 0.0])[0] += float(found[group, ""].sum())
+                        row[1] += self._spend(path, one, requests, minutes[part])
+            for path, requests in found.items():
+                if not path.key:
+                    counted.setdefault((path.group, ""), [0.0, 0.0])[0] += float(requests.sum())
         rows = [(group, name, requests, usd) for (group, name), (requests, usd) in counted.items()]
         return [row for row in rows if row[1] or row[2]]
 
@@ -71,11 +78,10 @@ class Traffic:
         """Requests that were answered, by whom, minute by minute."""
         for config, part, found in self.flows(minutes):
             deployments = {one.key: one for one in config.deployments}
-            for (group, key), requests in found.items():
-                if key and requests.any():
-                    yield Answered(
-                        self._groups[group], deployments[key], part, requests, self._length(group, minutes[part])
-                    )
+            for path, requests in found.items():
+                if path.key and requests.any():
+                    tokens = self._tokens(path, minutes[part])
+                    yield Answered(self._groups[path.group], deployments[path.key], part, requests, *tokens)
 
     def asked(self, minutes: Ints) -> dict[str, Floats]:
         """Requests a minute to each group."""
@@ -118,6 +124,7 @@ class Traffic:
                 {group: requests[part] for group, requests in asked.items()},
                 {name: limit[part] for name, limit in room.items()},
                 self.upstream,
+                {group: asked.long_share for group, asked in self._groups.items()},
             )
             yield config, part, found
 
@@ -142,18 +149,18 @@ class Traffic:
         hit = noise.uniform(key, day, draw=1) < outage.chance
         return np.asarray(hit & (minute >= start) & (minute < start + outage.minutes))
 
-    def _spend(self, group: str, one: Deployment, requests: Floats, minutes: Ints) -> float:
-        """USD of requests that were meant for ``group``: its tokens at the deployment's prices, NaN without a price."""
+    def _spend(self, path: Path, one: Deployment, requests: Floats, minutes: Ints) -> float:
+        """USD of requests: their tokens at the deployment's prices, NaN without a price."""
         if one.input_usd is None and one.output_usd is None:
             return 0.0 if one.self_hosted or not requests.any() else float("nan")
-        asked = self._groups[group]
-        each = asked.input_tokens * (one.input_usd or 0.0) + asked.output_tokens * (one.output_usd or 0.0)
-        return float((requests * self._length(group, minutes)).sum() * each)
+        prompt, completion = self._tokens(path, minutes)
+        return float((requests * (prompt * (one.input_usd or 0.0) + completion * (one.output_usd or 0.0))).sum())
 
-    def _length(self, group: str, minutes: Ints) -> Floats:
-        """How long requests for a group are in each minute, as a multiple of their mean."""
-        key = np.full(1, noise.key(self._seed, self._gateway.cluster, group, "tokens"), np.uint64)
-        return np.asarray(0.9 + 0.2 * noise.uniform(key, minutes // 60))
+    def _tokens(self, path: Path, minutes: Ints) -> tuple[Floats, Floats]:
+        """Tokens of the prompt and of the completion of a request in each minute, about their means."""
+        key = np.full(1, noise.key(self._seed, self._gateway.cluster, path.group, "tokens"), np.uint64)
+        about, asked = 0.9 + 0.2 * noise.uniform(key, minutes // 60), self._groups[path.group]
+        return about * (asked.long_tokens if path.long else asked.input_tokens), about * asked.output_tokens
 
 
 def _room(site: Site, name: str, minutes: Ints, span: tuple[int, int]) -> Floats:

@@ -217,7 +217,7 @@ def _container(work: Work, name: str, resources: Resources) -> Container:
         image=name,
         image_pull_policy="Always" if plan.always else "IfNotPresent",
         resources=resources,
-        args=list(engines.ARGUMENTS) if work.plan.llm and plan.image in _ENGINES else None,
+        args=engines.arguments(work.plan.context) if work.plan.llm and plan.image in _ENGINES else None,
         startup_probe=Probe(period_seconds=STARTUP_PERIOD_S, failure_threshold=120)
         if "startup" in plan.probes
         else None,

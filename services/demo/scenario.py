@@ -23,8 +23,8 @@ class PoolPlan:
 
     ``replicas`` above 1 means time slicing; ``mig`` names, node by node and GPU by GPU, the profiles a GPU is cut into
     (an empty tuple leaves it whole). Nodes that are ``replaced``, as spot ones are reclaimed and others fail, are so
-    every ``replace_s`` seconds after being away for ``gap_s``. ``bursts``: a node comes for each pod of a workload with that rhythm, and goes at these minutes of a
-    period of ``burst_s`` seconds.
+    every ``replace_s`` seconds after being away for ``gap_s``. ``bursts``: a node comes for each pod of a workload with
+    that rhythm, and goes at these minutes of a period of ``burst_s`` seconds.
     """
 
     name: str
@@ -116,7 +116,10 @@ class Run:
 
 @dataclass(frozen=True)
 class WorkPlan:
-    """One workload of a tile. Times in seconds; a rollout replaces one replica every ``roll_s``."""
+    """One workload of a tile. Times in seconds; a rollout replaces one replica every ``roll_s``.
+
+    ``context``: tokens a request may have, of a served language model.
+    """
 
     name: str
     cluster: str
@@ -134,6 +137,7 @@ class WorkPlan:
     runs: tuple[Run, ...] = ()
     demand: Demand | None = None
     llm: bool = False
+    context: int = 16384
     per_replica: float = 1.0
     every_s: int = 7 * 86400
     after_s: int = 0

@@ -1,6 +1,7 @@
 """Budgets of language models: what is left, how long it lasts, and which tiers are lost when it is used up."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -17,11 +18,15 @@ BUDGETS = {
     "used": "float64",  # share, 0..1; above 1 when it is overdrawn
     "day_usd": "float64",  # spent in the last 24 hours
     "days_left": "float64",  # at that pace; NaN without spend
+    "pace": "str",  # one of PACES; "" where it cannot be told
     "period": "str",  # after which it begins anew, as the gateway has it; "" unknown
     "then": "str",  # what happens when it is used up
 }
 """One row per budget, the one that ends first on top."""
 
+LASTS, ENDS = "Lasts until it begins anew", "Used up before it begins anew"
+PACES = (LASTS, ENDS)
+"""What comes of a budget at the pace of the last 24 hours."""
 ALERT_AT = 0.8
 """Share of a budget from which it needs attention."""
 
@@ -44,21 +49,44 @@ def budgets(
         budget = providers.get(name)
         whole = math.nan if budget is None else budget.usd
         period = "" if budget is None else budget.period
-        rows.append(_row("provider", name, whole, left.get(name, math.nan), spent, period, _lost(name, tiers)))
+        row = "provider", name, whole, left.get(name, math.nan)
+        rows.append(_row(row, spent, period, _days_of(period), _lost(name, tiers)))
     for name, (remains, whole, hours) in sorted(teams.items()):
         period = "" if math.isnan(hours) else f"in {hours:,.0f} h"
-        rows.append(_row("team", name, whole, remains, spent, period, f"Requests of {name or 'no team'} are refused."))
+        then = f"Requests of {name or 'no team'} are refused."
+        rows.append(_row(("team", name, whole, remains), spent, period, hours / 24, then))
     found = frames.table(BUDGETS, rows)
     return found.sort_values(["days_left", "used"], ascending=[True, False], kind="stable", ignore_index=True)
 
 
 def _row(
-    of: str, name: str, whole: float, left: float, spent: Mapping[tuple[str, str], float], period: str, then: str
+    of: tuple[str, str, float, float],
+    spent: Mapping[tuple[str, str], float],
+    period: str,
+    days: float,
+    then: str,
 ) -> tuple[object, ...]:
-    day = spent.get((of, name), math.nan)
-    days = max(left, 0.0) / day if day > 0 and not math.isnan(left) else math.nan
+    """``days`` are those until it begins anew: of a team exactly, of a provider at most."""
+    kind, name, whole, left = of
+    day = spent.get((kind, name), math.nan)
+    days_left = max(left, 0.0) / day if day > 0 and not math.isnan(left) else math.nan
     used = 1 - left / whole if whole > 0 else math.nan
-    return of, name, whole, left, used, day, days, period, then
+    pace = ""
+    if days_left >= days or (day == 0 and left > 0):
+        pace = LASTS
+    elif days_left < days and (kind == "team" or whole < day * days):
+        pace = ENDS
+    return kind, name, whole, left, used, day, days_left, pace, period, then
+
+
+_PERIOD = re.compile(r"(\d+)(s|m|h|d|w|mo)")
+_DAYS = {"s": 1 / 86_400, "m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0, "mo": 30.0}
+
+
+def _days_of(period: str) -> float:
+    """Days of a length of time as LiteLLM writes them (``litellm_core_utils/duration_parser.py``), else NaN."""
+    found = _PERIOD.fullmatch(period)
+    return int(found[1]) * _DAYS[found[2]] if found else math.nan
 
 
 def _lost(provider: str, tiers: pd.DataFrame) -> str:
@@ -85,7 +113,8 @@ def ending(found: pd.DataFrame, cluster: str) -> Iterable[Finding]:
             continue
         gone = row["left_usd"] <= 0
         what = f"{row['of']} {row['name']}" if row["name"] else str(row["of"])
-        lasts = "" if gone or math.isnan(row["days_left"]) else f"At today's pace it lasts {_days(row['days_left'])}. "
+        pace = "until it begins anew" if row["pace"] == LASTS else _days(row["days_left"])
+        lasts = "" if gone or math.isnan(row["days_left"]) else f"At today's pace it lasts {pace}. "
         share = f"{row['used']:.0%}".replace("%", " %")
         yield Finding(
             key=f"llm-budget/{cluster}/{row['of']}/{row['name']}",
@@ -101,6 +130,8 @@ def ending(found: pd.DataFrame, cluster: str) -> Iterable[Finding]:
 
 
 def _days(days: float) -> str:
+    if math.isnan(days):
+        return ""
     if days < 1:
         hours = max(round(days * 24), 1)
         return "1 hour" if hours == 1 else f"{hours} hours"

@@ -145,10 +145,10 @@ def _signs(burst: Burst, serving: Serving, found: Evidence) -> Iterable[Sign]:
 def _nodes(serving: Serving, gone: pd.DataFrame | None) -> Iterable[Sign]:
     if gone is not None and len(gone):
         names = sorted(set(gone["node"]))
-        verb = "is gone" if len(names) == 1 else "are gone"
         at = gone["at"].min().to_pydatetime()
         params = {"cluster": serving.cluster, "pool": serving.pool} if serving.pool else {"cluster": serving.cluster}
-        yield Sign("node", f"{_named('node', names)} {verb} that {serving.workload} ran on", at, "utilisation", params)
+        says = f"{_named('node', names)} that {serving.workload} ran on went away"
+        yield Sign("node", says, at, "utilisation", params)
 
 
 def _xids(serving: Serving, xids: pd.DataFrame | None) -> Iterable[Sign]:

@@ -76,7 +76,8 @@ def test_an_upstream_that_is_away_cools_down_and_one_that_is_full_does_not(told,
     assert "chat-70b-own" in out or "summarise-openai" in out
     fallen = told[told["outcome"].isin(["order", "group"])]
     causes = fallen.groupby("cause")["requests"].sum()
-    assert set(causes.index) <= {"unavailable", "timeout", "cooling"}
+    assert set(causes.index) <= {"unavailable", "timeout", "cooling", "length"}
+    assert set(fallen.loc[fallen["cause"] == "length", "group"]) == {"chat"}
     assert causes["cooling"] > causes["unavailable"]  # few find out, the others go straight on
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.demo.gateway_flow import Flow, flow
+from services.demo.gateway_flow import Flow, Path, flow
 from services.domain import litellm
 
 CONFIG = """\
@@ -21,18 +21,23 @@ model_list:
 """
 
 
-def sent(text: str, asked: dict[str, list[float]], **room: list[float]) -> Flow:
+def sent(text: str, asked: dict[str, list[float]], long: dict[str, float] | None = None, **room: list[float]) -> Flow:
     """The flow where each provider is an upstream of its own."""
     return flow(
         litellm.read(text),
         {group: np.array(requests) for group, requests in asked.items()},
         {name: np.array(limit) for name, limit in room.items()},
         lambda one: one.provider,
+        long,
     )
 
 
-def told(found: Flow) -> dict[tuple[str, str], list[float]]:
-    return {names: requests.tolist() for names, requests in found.items() if requests.any()}
+def told(found: Flow) -> dict[tuple[str, ...], list[float]]:
+    return {
+        (*path[:2], *(("long",) if path.long else ())): requests.tolist()
+        for path, requests in found.items()
+        if requests.any()
+    }
 
 
 def test_the_first_tier_takes_what_it_can_and_the_next_the_rest() -> None:
@@ -48,6 +53,27 @@ def test_what_no_tier_takes_goes_to_the_fallback_group_and_then_is_lost() -> Non
 def test_a_groups_own_requests_come_before_those_that_fell_back_to_it() -> None:
     found = sent(CONFIG, {"chat": [30], "large": [40]}, hosted_vllm=[0], openai=[0], azure=[50])
     assert told(found) == {("large", "big"): [40], ("chat", "big"): [10], ("chat", ""): [20]}
+
+
+LENGTHS = CONFIG + "  context_window_fallbacks: [{chat: [large]}]\n"
+
+
+def test_a_prompt_that_is_too_long_goes_where_the_file_says_while_the_first_tier_answers() -> None:
+    found = sent(LENGTHS, {"chat": [100, 100]}, {"chat": 0.04}, hosted_vllm=[90, 0])
+    assert told(found) == {
+        ("chat", "own"): [90, 0],
+        ("chat", "big", "long"): [4, 0],
+        ("chat", "cloud"): [6, 100],  # its model takes them
+    }
+
+
+def test_a_prompt_that_is_too_long_is_answered_by_nobody_where_its_group_is_away() -> None:
+    found = sent(LENGTHS, {"chat": [100]}, {"chat": 0.04}, azure=[1])
+    assert told(found) == {("chat", "own"): [96], ("chat", "big", "long"): [1], ("chat", "", "long"): [3]}
+
+
+def test_without_a_rule_for_long_prompts_nothing_is_sent_on() -> None:
+    assert told(sent(CONFIG, {"chat": [100]}, {"chat": 0.04})) == {("chat", "own"): [100]}
 
 
 def test_a_group_without_a_rule_falls_back_to_the_defaults() -> None:
@@ -79,11 +105,14 @@ def test_deployments_of_one_rank_share_by_weight_and_help_each_other_out(
     text: str, room: dict[str, list[float]], shares: list[float]
 ) -> None:
     found = sent(text, {"chat": [100]}, **room)
-    assert [found["chat", "a"].sum(), found["chat", "b"].sum(), found["chat", ""].sum()] == [*shares, 0]
+    assert [found[Path("chat", "a")].sum(), found[Path("chat", "b")].sum(), found[Path("chat", "")].sum()] == [
+        *shares,
+        0,
+    ]
 
 
 def test_shares_are_whole_requests() -> None:
     found = sent(SHARED, {"chat": [1, 2, 3]})
     # three quarters of 1, 2 and 3, to the nearest whole (halves to even)
-    assert found["chat", "a"].tolist() == [1, 2, 2]
-    assert found["chat", "b"].tolist() == [0, 0, 1]
+    assert found[Path("chat", "a")].tolist() == [1, 2, 2]
+    assert found[Path("chat", "b")].tolist() == [0, 0, 1]

@@ -135,7 +135,7 @@ def test_half_a_pool_that_nobody_holds_is_free(database: Database) -> None:
 def test_a_node_that_went_under_the_workload_is_the_first_reason(database: Database) -> None:
     spans(database, ("a", 500, 15), ("b", 500, None), holds=(("a", 400, 15),))
     (one,) = only(sources(database)).explained
-    assert one.because == "node a is gone that chat ran on"
+    assert one.because == "node a that chat ran on went away"
     assert "no pod of chat was ready" in [sign.says for sign in one.signs]
 
 
@@ -223,5 +223,5 @@ def test_what_fell_is_a_finding_with_its_reason(database: Database) -> None:
     assert found is not None
     (one,) = [finding for finding in found if finding.key == "fallback/tiny/chat"]
     assert one.title == "2.0 % of chat got no answer in 24 hours"
-    assert one.detail == "Most of it because node a is gone that chat ran on."
+    assert one.detail == "Most of it because node a that chat ran on went away."
     assert one.page == "fallback"

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from services.domain import litellm
-from services.domain.fallback.budgets import budgets, ending
+from services.domain.fallback.budgets import ENDS, LASTS, budgets, ending
 from services.domain.findings import Severity
 from services.domain.litellm.settings import Budget
 
@@ -51,6 +51,30 @@ def test_a_team_is_refused_when_its_own_is_used_up():
     assert one["then"] == "Requests of red are refused."
 
 
+@pytest.mark.parametrize(
+    ("period", "left", "day", "pace"),
+    [
+        ("1d", 60.0, 50.0, LASTS),  # 1.2 days, and at most one until it begins anew
+        ("1d", 40.0, 50.0, ""),  # 0.8 days: who knows when the day began
+        ("1d", 40.0, 120.0, ENDS),  # every day at this pace
+        ("24h", 40.0, 120.0, ENDS),
+        ("1mo", 40.0, 1.0, LASTS),
+        ("30d", 40.0, 5.0, ENDS),
+        ("weekly", 40.0, 5.0, ""),
+        ("1d", 40.0, 0.0, LASTS),
+        ("1d", 0.0, 50.0, ""),
+    ],
+)
+def test_whether_a_provider_lasts_until_it_begins_anew(period, left, day, pace):
+    one = row({"openai": Budget(100.0, period)}, {"openai": left}, spent={("provider", "openai"): day})
+    assert one["pace"] == pace
+
+
+@pytest.mark.parametrize(("hours", "pace"), [(12.0, LASTS), (13.0, ENDS), (NAN, "")])
+def test_whether_a_team_lasts_until_it_begins_anew(hours, pace):
+    assert row(teams={"red": (5.0, 40.0, hours)}, spent={("team", "red"): 10.0})["pace"] == pace
+
+
 def test_the_one_that_ends_first_is_on_top():
     found = budgets(
         {"openai": Budget(100.0, "1d"), "azure": Budget(100.0, "1d")}, {"openai": 50.0, "azure": 50.0}, {},
@@ -77,6 +101,12 @@ def test_the_finding_says_how_long_it_lasts_and_what_is_lost():
     found = budgets({"openai": Budget(100.0, "1d")}, {"openai": 5.0}, {}, {("provider", "openai"): 20.0}, TIERS)
     (one,) = ending(found, "east")
     assert one.detail.startswith("At today's pace it lasts 6 hours. Then: chat loses cloud;")
+
+
+def test_the_finding_of_a_budget_that_lasts_says_so():
+    found = budgets({"openai": Budget(100.0, "1d")}, {"openai": 15.0}, {}, {("provider", "openai"): 10.0}, TIERS)
+    (one,) = ending(found, "east")
+    assert one.detail.startswith("At today's pace it lasts until it begins anew. Then: chat loses cloud;")
 
 
 def test_both_spellings_of_a_budget_are_read_and_others_are_not():

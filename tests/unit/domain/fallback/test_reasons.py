@@ -115,7 +115,7 @@ def test_a_node_that_is_gone_explains_the_pods_that_wait():
     found = told(Evidence(starts=starts((2, 5, 7)), gone=gone))
     assert [sign.kind for sign in found.signs] == ["node", "room"]
     assert found.sentence(WHEN).endswith(
-        "because node node-7 is gone that chat-8b ran on; 1 pod waited 5 min for a node."
+        "because node node-7 that chat-8b ran on went away; 1 pod waited 5 min for a node."
     )
 
 
