@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import streamlit as st
 
 from pages.ui import filters, panels, queries, queries_fallback, shell, tables, tables_fallback, tiles, words
@@ -153,7 +154,7 @@ def in_figures(page: Page, board: Board) -> None:
         frame["team"] = frame["team"].mask(frame["team"].eq(""), "(no team)")
     columns = tables_fallback.TEAMS if column == "team" else tables_fallback.GROUPS
     tables.show(
-        frame.sort_values(["fallen", "lost"], ascending=False),
+        _whole(frame.sort_values(["fallen", "lost"], ascending=False)),
         columns,
         key=f"fallback_by_{column}",
         alt=f"Requests by {column}: answered, fallen back, lost, and what was paid.",
@@ -170,7 +171,7 @@ def _causes(page: Page, board: Board) -> None:
         return
     frame = frame.assign(why=frame["cause"].map(CAUSES), became=frame["outcome"].map(OUTCOMES))
     tables.show(
-        frame,
+        _whole(frame),
         tables_fallback.CAUSES,
         key="fallback_by_cause",
         alt="Requests that fell back or were lost, by cause.",
@@ -179,6 +180,11 @@ def _causes(page: Page, board: Board) -> None:
     )
     if (frame["requests"] % 1 > 1e-6).any():
         st.caption("Counters tell errors of hops; where a request made several, causes are shared out.")
+
+
+def _whole(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with whole requests, where some were shared out."""
+    return frame.round(dict.fromkeys(("requests", "asked", "fallen", "by_design", "lost", "refused"), 0))
 
 
 def requests(number: float) -> str:

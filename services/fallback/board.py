@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -21,6 +22,8 @@ from services.ports import Sources
 from services.reading import Absence, Reading
 
 _LONG = timedelta(hours=12)
+_SELDOM = 32
+"""Minutes between two looks at most: a source that was away may be back, and the past may have been filled in."""
 MOST_BURSTS = 12
 """Bursts that are explained, the largest; all are counted."""
 
@@ -65,14 +68,27 @@ def board(sources: Sources, cluster: str, scope: Scope) -> Reading[Board]:
     return Reading(value, found.as_of, found.problem, found.absence, found.notes)
 
 
+class _Look(NamedTuple):
+    at: datetime
+    complete: bool  # everything was known
+    found: Explained
+
+
 def _kept(sources: Sources, counted: Counted, scope: Scope, burst: Burst, gateway: Gateway | None) -> Explained:
-    """The burst explained; one that has not grown since is not looked into again."""
+    """The burst explained; one that has not grown since is not looked into again, unless something was not known."""
     key = ("burst", counted.cluster, scope, burst.group, burst.begin)
     state = burst.end, burst.asked, burst.fallen, burst.lost
-    return sources.memo.get(key, state, lambda: _explained(sources, counted, scope, burst, gateway))
+    looks: list[_Look] = sources.memo.get(key, state, list)
+    now = sources.now()
+    if not looks or (not looks[-1].complete and now - looks[-1].at >= MINUTE * min(2 ** len(looks), _SELDOM)):
+        looks.append(_Look(now, *_explained(sources, counted, scope, burst, gateway)))
+    return looks[-1].found
 
 
-def _explained(sources: Sources, counted: Counted, scope: Scope, burst: Burst, gateway: Gateway | None) -> Explained:
+def _explained(
+    sources: Sources, counted: Counted, scope: Scope, burst: Burst, gateway: Gateway | None
+) -> tuple[bool, Explained]:
+    """Whether everything was known, and what was found."""
     rows = None if gateway is None else gateway.tiers[gateway.tiers["group"] == burst.group]
     first = None if rows is None or rows.empty else rows.sort_values("rank", kind="stable").iloc[0]
     exact = _exact(sources, counted, scope, burst)
@@ -81,7 +97,8 @@ def _explained(sources: Sources, counted: Counted, scope: Scope, burst: Burst, g
         serves = None
     found = Evidence() if serves is None else evidence.gathered(sources, serves, exact.begin, exact.end)
     name = "its first tier" if first is None else str(first["key"])
-    return explain_burst(exact, serves, name, _instead(burst, gateway), found)
+    complete = found.complete if serves is not None else evidence.whole(sources)
+    return complete, explain_burst(exact, serves, name, _instead(burst, gateway), found)
 
 
 def _may(scope: Scope, serves: Serving) -> bool:

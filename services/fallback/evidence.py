@@ -44,6 +44,11 @@ def serving(sources: Sources, cluster: str, base: str) -> Serving | None:
     return None
 
 
+def whole(sources: Sources) -> bool:
+    """Whether every cluster can be read: else a workload may be one that is not seen now."""
+    return all(snapshots.read(sources, one).value is not None for one in sources.clusters.values())
+
+
 def _pool(stock: snapshots.Inventory, pods: pd.DataFrame) -> str:
     """The pool most of these pods are in."""
     pools = pods["node"].map(stock.nodes.set_index("node")["pool"]).dropna()

@@ -69,6 +69,11 @@ class Evidence:
     free: pd.DataFrame | None = None
     engine: pd.DataFrame | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether the console's own records and the cluster told all they keep of that time."""
+        return all(one is not None for one in (self.starts, self.ready, self.gone, self.ended))
+
 
 @dataclass(frozen=True)
 class Explained:

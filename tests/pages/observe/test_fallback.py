@@ -66,6 +66,33 @@ def test_the_tables_count_each_request_once() -> None:
     assert causes.groupby("why")["requests"].sum().round(6).to_dict() == {"Cooling down": 36, "Unavailable": 64}
 
 
+def by_design() -> dict[str, list[tuple[object, ...]]]:
+    """The same hour, and ten prompts that are too long for chat, which large answers."""
+    long = ("400", "Hosted_vllm.ContextWindowExceededError")
+    usual = outage()
+    return {
+        **usual,
+        "fallback_answers": [*usual["fallback_answers"], (30, "large-azure", "large", "red", 10.0)],
+        "fallback_hops": [*usual["fallback_hops"], (30, "chat", "large", *long, "red", 10.0)],
+    }
+
+
+def test_requests_sent_on_for_what_they_are_are_told_apart_from_failures() -> None:
+    at = opened(sources(by_design()), "fallback", **HOUR)
+    assert tiles(at)["Fallback rate, 1h"] == ("8.1 %", "target 10 %")  # 80 of 990
+    assert "10 requests (0.99 %) went to another group by design: their prompts were too long." in words(at)
+    assert table(at, columns.GROUPS)[["fallen", "by_design"]].to_numpy().tolist() == [[80, 10]]
+
+
+def test_where_nothing_failed_what_went_elsewhere_by_design_is_no_fallback() -> None:
+    before = {
+        name: [row for row in rows if name in ("fallback_answers", "fallback_hops") and int(str(row[0])) >= 16]
+        for name, rows in by_design().items()
+    }
+    said = words(opened(sources(before), "fallback", **HOUR))
+    assert "**Nothing fell back.** None of 910 requests fell back or was lost. 10 requests (1.1 %) went to" in said
+
+
 def test_a_team_sees_its_own_requests() -> None:
     at = opened(sources(), "fallback", team="blue", **HOUR)
     assert tiles(at)["Requests lost"] == ("20", "50 % of 40")

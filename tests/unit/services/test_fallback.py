@@ -145,6 +145,18 @@ def test_without_a_record_the_errors_are_all_that_is_known() -> None:
     assert one.because == "chat-own answered that it is unavailable (503)"
 
 
+def test_a_record_that_comes_later_is_found_when_it_is_looked_at_again(database: Database) -> None:
+    spans(database, ("a", 500, 15), ("b", 500, None), holds=(("a", 400, 15),))
+    none = sources()
+    said = []
+    for minutes, work in ((0, None), (1, database), (2, database), (7, None)):
+        later = replace(none, work=work, now=lambda at=NOW + minutes * MINUTE: at)
+        (one,) = only(later).explained
+        said.append(one.because)
+    assert said[0] == said[1] == "chat-own answered that it is unavailable (503)"
+    assert said[2] == said[3] == "node a that chat ran on went away"
+
+
 def test_who_may_not_see_the_workload_reads_nothing_of_it(database: Database) -> None:
     spans(database, ("a", 500, 15), holds=(("a", 400, 15),))
     mine = replace(HOUR, sees=Sight(namespaces=frozenset({"lab"}), teams=frozenset({"red"})))
