@@ -22,7 +22,7 @@ from services.ports import Sources
 from services.reading import Absence, Reading
 
 _LONG = timedelta(hours=12)
-_SELDOM = 32
+_SELDOM = 30
 """Minutes between two looks at most: a source that was away may be back, and the past may have been filled in."""
 MOST_BURSTS = 12
 """Bursts that are explained, the largest; all are counted."""
@@ -80,7 +80,7 @@ def _kept(sources: Sources, counted: Counted, scope: Scope, burst: Burst, gatewa
     state = burst.end, burst.asked, burst.fallen, burst.lost
     looks: list[_Look] = sources.memo.get(key, state, list)
     now = sources.now()
-    if not looks or (not looks[-1].complete and now - looks[-1].at >= MINUTE * min(2 ** len(looks), _SELDOM)):
+    if not looks or (not looks[-1].complete and now - looks[-1].at >= MINUTE * min(len(looks), _SELDOM)):
         looks.append(_Look(now, *_explained(sources, counted, scope, burst, gateway)))
     return looks[-1].found
 
