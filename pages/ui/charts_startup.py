@@ -131,9 +131,10 @@ def trend(
     if changes is not None and len(changes) and len(found):
         pins.append(times(changes["at"], zone))
         _changed(figure, changes, pins[-1], theme)
-    if pins and len(found):
+    if len(found) and (pins or len(found) == 1):
         instants = np.concatenate([at, *pins])
-        figure.update_xaxes(range=[instants.min(), instants.max()])
+        around = np.timedelta64(3600 if np.ptp(instants) == np.timedelta64(0) else 0, "s")  # a single instant
+        figure.update_xaxes(range=[instants.min() - around, instants.max() + around])
     return layout(figure, height=270)
 
 

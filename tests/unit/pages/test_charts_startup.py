@@ -130,6 +130,11 @@ def test_a_trend_without_any_ready_start_is_drawn_all_the_same() -> None:
     assert figure.layout.yaxis.range[1] == pytest.approx(120 * 1.15)
 
 
+def test_a_trend_of_one_moment_has_an_hour_on_either_side() -> None:
+    found = charts.trend(trend(60), "UTC", THEME, target_s=120).layout.xaxis.range
+    assert [pd.Timestamp(at) for at in found] == [pd.Timestamp("2026-06-03T09:00"), pd.Timestamp("2026-06-03T11:00")]
+
+
 def test_the_spread_names_its_bins_and_stands_the_target_between_two_of_them() -> None:
     rows = [recorded.start(i, total_s=total) for i, total in enumerate([10, 100, 130, 5000])]
     figure = charts.spread(histogram(recorded.starts(rows), 120.0), THEME, target_s=120)
