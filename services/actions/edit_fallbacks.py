@@ -284,9 +284,9 @@ def _carried(changed: Sequence[str], params: FallbackParams, sources: Sources) -
     mine = counted[counted["group"].isin(changed)]
     requests, share = mine["requests"].sum(), mine["requests"].sum() / counted["requests"].sum()
     money = mine["usd"].sum(min_count=1)
-    spent = "" if money != money else f" and {money:,.2f} USD"  # noqa: PLR0124 - NaN is unknown
+    spent = "" if money != money else f" and ${money:,.2f}"  # noqa: PLR0124 - NaN is unknown
     who = changed[0] if len(changed) == 1 else "they"
-    return [f"In the last 24 hours {who} carried {requests:,.0f} requests ({share:.0%} of all){spent}."]
+    return [f"In the last 24 hours {who} carried {requests:,.0f} requests ({100 * share:.0f} % of all){spent}."]
 
 
 def _lonely(config: Config, group: str) -> bool:

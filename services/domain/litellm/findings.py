@@ -36,7 +36,7 @@ def misplaced(tiers: pd.DataFrame, config: Config, sha256: str) -> Iterable[Find
             chain, label = litellm_edits.behind(config.chain(str(group)), str(one["key"])), f"Try it last for {group}"
         elif one["runs"] == "managed" and len(own):
             title = f"{group} goes to a paid tier before your own GPUs"
-            detail = f"{one['model']} answered {one['share']:.0%} of {total:,.0f} requests in 24 hours"
+            detail = f"{one['model']} answered {100 * one['share']:.0f} % of {total:,.0f} requests in 24 hours"
             chain, label = (
                 litellm_edits.ahead(config.chain(str(group)), str(own.iloc[0]["key"])),
                 f"Own tier first for {group}",

@@ -95,7 +95,7 @@ def test_the_blast_radius_is_told_in_figures(desk: Desk) -> None:
     chain = litellm.read(FILE).chain("chat")
     assert proxy.plan(replace(chain, fallbacks=())).blast == (
         "Requests to chat are tried in the new order.",
-        "In the last 24 hours chat carried 750 requests (75% of all) and 4.50 USD.",
+        "In the last 24 hours chat carried 750 requests (75 % of all) and $4.50.",
         "Its 2 pods are restarted: streaming answers in flight on them end early, and cooldowns are forgotten.",
     )
 

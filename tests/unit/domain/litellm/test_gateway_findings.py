@@ -54,7 +54,7 @@ def test_a_paid_tier_before_ones_own_is_found_with_the_order_that_mends_it() -> 
     assert orders(frame) == [("chat goes to a paid tier before your own GPUs", {"own": 1, "paid": 5, "dear": 9})]
     finding = next(iter(misplaced(frame, litellm.read(FILE), "abc")))
     assert (finding.usd_per_day, finding.severity) == (90.0, Severity.WARNING)
-    assert finding.detail == "paid answered 90% of 1,000 requests in 24 hours."
+    assert finding.detail == "paid answered 90 % of 1,000 requests in 24 hours."
     assert finding.fix is not None
     assert (finding.fix.action, finding.fix.label) == ("edit-fallbacks", "Own tier first for chat")
     assert (finding.fix.params["cluster"], finding.fix.params["seen"]) == ("west", "abc")
